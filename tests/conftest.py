@@ -1,0 +1,60 @@
+"""What every test may use: real photos where there are any, made ones, a cache of its own."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+PHOTO_CLASSES = {"blue": (40, 70, 200), "red": (200, 60, 40)}
+PHOTOS_PER_CLASS = 12
+
+# No deadline: the first call of a torch function can take a second. In CI the examples are fixed,
+# so that a red run can be repeated.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Send everything shortcut would cache to a folder of this test run, never to the home."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SHORTCUT_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def two_threads() -> None:
+    """Keep torch to two threads: tiny tensors gain nothing from more, and machines are shared."""
+    torch = sys.modules.get("torch")  # only if a test file has imported it: many need no torch
+    if torch is not None:
+        torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photos beside the checkout, or `SHORTCUT_TEST_DATA`; skips without it."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SHORTCUT_TEST_DATA") or beside)
+    if not folder.is_dir():
+        pytest.skip("no real photos here: set SHORTCUT_TEST_DATA to a folder that has them")
+    return folder
+
+
+@pytest.fixture
+def tiny_photos(tmp_path: Path) -> Path:
+    """A data set to learn in seconds: blue/ and red/, 12 noisy PNGs each, 32 wide and 24 high."""
+    root = tmp_path / "photos"
+    noise = np.random.default_rng(0)
+    for name, colour in PHOTO_CLASSES.items():
+        (root / name).mkdir(parents=True)
+        for number in range(PHOTOS_PER_CLASS):
+            pixels = noise.normal(colour, 25, size=(24, 32, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"photo-{number:02}.png")
+    return root
