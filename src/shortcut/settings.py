@@ -1,0 +1,193 @@
+"""Every setting: its type, its default, its meaning, its rule. Reading them from files is in `recipe.py`.
+
+Where a setting belongs to one choice only (`momentum` to SGD), it stands in that choice's model, so a setting
+that would have no effect does not exist there and is refused.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelSettings(Settings):
+    name: str = "resnet18"
+    """A name that `shortcut models` lists."""
+    stem: Literal["auto", "standard", "small"] = "auto"
+    """`small` keeps the size of pictures of 64 pixels and less; `auto` decides by `data.image_size`."""
+    weights: Literal["none", "imagenet"] = "none"
+    """`imagenet` starts from torchvision's published weights, downloaded once."""
+
+
+class DataSettings(Settings):
+    image_size: Annotated[int, Field(ge=8, le=1024)] = 128
+    """Side in pixels of the square that the network sees."""
+    resize: Annotated[int, Field(ge=8, le=2048)] | None = None
+    """Short side in pixels before the middle `image_size` square is cut out; None: image_size x 8 / 7."""
+    validation: Literal["auto", "test"] = "auto"
+    """Where accuracy is measured each epoch. `auto`: the data's own val part, else one carved from train.
+    `test`: the test part, as many tutorials do; its best figure is then chosen on the test pictures."""
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the training pictures that is carved off where the data has no val part."""
+    max_broken: Share = 0.01
+    """Training goes on without unreadable pictures while their share is below this."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Threads that prepare pictures; None: one on small machines, more where there are more cores."""
+
+
+class NoCrop(Settings):
+    name: Literal["none"] = "none"
+    """The same resize and middle cut as in evaluation."""
+
+
+class ShiftCrop(Settings):
+    name: Literal["shift"]
+    """Cut evaluation's square at a random place."""
+    pad: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    """Black border around the picture before the cut, as a share of the square's side."""
+
+
+class ResizedCrop(Settings):
+    name: Literal["resized"]
+    """Cut a random part of the picture and resize it (arXiv:1409.4842)."""
+    smallest: Annotated[float, Field(gt=0, le=1)] = 0.35
+    """Smallest share of the area; short trainings want more than ImageNet's 0.08."""
+    ratio: Annotated[float, Field(ge=1, le=4)] = 4 / 3
+    """Largest change of the sides' proportion."""
+
+
+class AugmentSettings(Settings):
+    crop: NoCrop | ShiftCrop | ResizedCrop = Field(
+        default=ResizedCrop(name="resized"), discriminator="name"
+    )
+    flip: bool = True
+    """Mirror every other picture. Wrong for digits and text."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of the beta distribution (arXiv:1710.09412); 0 is off. Pays from about 60 epochs on."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the batches."""
+    start_size: Annotated[int, Field(ge=8)] | None = None
+    """First image size where the size grows over the epochs up to `data.image_size`; None: constant."""
+
+
+class AdamSettings(Settings):
+    name: Literal["adam", "adamw"]
+    lr: Positive = 0.001
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """On matrices and filters only, never on biases and norms."""
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+
+
+class SgdSettings(Settings):
+    name: Literal["sgd"]
+    lr: Positive = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    momentum: Share = 0.9
+    nesterov: bool = True
+
+
+OptimSettings = Annotated[AdamSettings | SgdSettings, Field(discriminator="name")]
+
+
+class ConstantSchedule(Settings):
+    name: Literal["constant"] = "constant"
+
+
+class StepSchedule(Settings):
+    name: Literal["step"]
+    every: Annotated[int, Field(ge=1)]
+    """Epochs between two falls."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+class PlateauSchedule(Settings):
+    name: Literal["plateau"]
+    patience: Annotated[int, Field(ge=0)] = 10
+    """Epochs without a lower training loss that are tolerated."""
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.7
+
+
+class CosineSchedule(Settings):
+    name: Literal["cosine"]
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Last rate as a share of `optim.lr`."""
+
+
+class OneCycleSchedule(Settings):
+    name: Literal["onecycle"]
+    peak: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Share of the training after which the rate is at `optim.lr` (arXiv:1708.07120)."""
+    start: Annotated[float, Field(gt=0, le=1)] = 0.04
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+ScheduleSettings = Annotated[
+    ConstantSchedule | StepSchedule | PlateauSchedule | CosineSchedule | OneCycleSchedule,
+    Field(discriminator="name"),
+]
+
+
+class TrainSettings(Settings):
+    epochs: Annotated[int, Field(ge=1)] = 30
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are added before a step: the step sees batch_size x accumulate pictures."""
+    label_smoothing: Share = 0.0
+    clip_norm: Positive | None = None
+    """Longest allowed gradient (2-norm); None does not clip."""
+    ema_decay: Share = 0.0
+    """Per step; the averaged weights are then the ones measured and saved. 0 is off."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop after so many epochs without a better validation accuracy."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto` times both on this machine for a second or two and takes the faster."""
+    keep: Annotated[int, Field(ge=1)] | Literal["all"] = 3
+    """How many improvements stay in `kept/`."""
+
+
+class Recipe(Settings):
+    """Everything that decides a training, but for the data and the machine."""
+
+    name: str = "custom"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    augment: AugmentSettings = AugmentSettings()
+    optim: OptimSettings = AdamSettings(name="adamw")
+    schedule: ScheduleSettings = ConstantSchedule()
+    train: TrainSettings = TrainSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        size, augment = self.data.image_size, self.augment
+        if self.data.resize is not None and self.data.resize < size:
+            raise ValueError(f"`data.resize` (={self.data.resize}) is below `data.image_size` (={size})")
+        if augment.start_size is not None and augment.start_size > size:
+            raise ValueError(
+                f"`augment.start_size` (={augment.start_size}) is above `data.image_size` (={size})"
+            )
+        for idle, setting, because in (
+            (
+                self.data.validation == "test" and self.data.val_fraction != 0.1,
+                "data.val_fraction",
+                "data.validation: auto",
+            ),
+            (
+                self.model.weights == "imagenet" and self.model.stem == "small",
+                "model.weights: imagenet",
+                "the standard stem",
+            ),
+        ):
+            if idle:
+                raise ValueError(f"`{setting}` has no effect without `{because}`")
+        return self
