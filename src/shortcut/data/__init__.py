@@ -1,0 +1,1 @@
+"""From files to batches: where labels come from, one decoder, splits, augmentation, loading."""

@@ -1,0 +1,117 @@
+"""Batches: which pictures, in which order, made by threads while the network is busy with the last one.
+
+Threads, not processes: decoding and resizing release the interpreter lock, and nothing has to be copied
+between processes (on two cores, worker processes take time from the training step itself).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shortcut.data.augment import epoch_order, epoch_size, training_view
+from shortcut.data.cache import Pictures
+from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.settings import AugmentSettings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures as they lie in memory: normalisation and the change of layout are the device's work."""
+
+    images: Tensor
+    """(N, side, side, 3) uint8."""
+    labels: Tensor
+    """(N,) int64: positions in the classifier's classes."""
+    indices: tuple[int, ...]
+    """Which samples these are, in the order of the list that was read."""
+
+
+@dataclass(frozen=True)
+class TrainingLoader:
+    """Augmented batches of one epoch after another; a pure function of (seed, epoch)."""
+
+    pictures: Pictures
+    labels: Sequence[int]
+    augment: AugmentSettings
+    preprocess: Preprocess
+    batch_size: int
+    epochs: int
+    seed: int
+    threads: int
+
+    def __len__(self) -> int:
+        """Batches an epoch; a last one of a single picture is left out (batch norm cannot use it)."""
+        full, rest = divmod(len(self.labels), self.batch_size)
+        return full + (rest > 1 or full == 0)
+
+    def size(self, epoch: int) -> int:
+        """Image size in pixels of an epoch, counted from 0."""
+        return epoch_size(
+            epoch, self.epochs, self.augment.start_size, self.preprocess.image_size
+        )
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch, counted from 0."""
+        size = self.size(epoch)
+
+        def view(index: int) -> Pixels:
+            key = (self.seed, epoch, index)
+            return training_view(self.pictures[index], self.augment, self.preprocess, size, key)
+
+        order = epoch_order(len(self.labels), self.seed, epoch)
+        lists = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
+        return _batches(lists, view, self.labels, self.threads)
+
+
+@dataclass(frozen=True)
+class EvaluationLoader:
+    """Every picture once, in order, as prediction would see it."""
+
+    pictures: Pictures
+    labels: Sequence[int]
+    preprocess: Preprocess
+    batch_size: int
+    threads: int
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count = len(self.labels)
+        lists = [
+            range(start, min(start + self.batch_size, count))
+            for start in range(0, count, self.batch_size)
+        ]
+        return _batches(lists, lambda i: self.preprocess(self.pictures[i]), self.labels, self.threads)
+
+
+def _batches(
+    lists: Sequence[Sequence[int]],
+    view: Callable[[int], Pixels],
+    labels: Sequence[int],
+    threads: int,
+) -> Iterator[Batch]:
+    """Make batches ahead, one more than there are threads, and hand them out in order."""
+
+    def make(indices: Sequence[int]) -> Batch:
+        images = torch.from_numpy(np.stack([view(index) for index in indices]))
+        return Batch(images, torch.tensor([labels[i] for i in indices]), tuple(indices))
+
+    if threads == 0:
+        yield from map(make, lists)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
+    try:
+        ahead: list[Future[Batch]] = []
+        for indices in lists:
+            ahead.append(pool.submit(make, indices))
+            if len(ahead) > threads + 1:
+                yield ahead.pop(0).result()
+        for future in ahead:
+            yield future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

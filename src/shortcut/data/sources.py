@@ -1,0 +1,93 @@
+"""One word for where pictures come from: a folder, a CSV file, `digits`, or a named data set."""
+
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+from shortcut.data.folders import PICTURE_ENDINGS, read_folder
+from shortcut.data.named import NAMED, read_digits, read_named
+from shortcut.data.samples import Sample, Source
+from shortcut.data.tables import read_table
+from shortcut.errors import DataError
+
+
+def read_source(location: str | Path, *, cache: Path, download: bool = False) -> Source:
+    """The labelled pictures at `location`; no picture is opened.
+
+    What exists on the disk comes first: a folder, or a file that ends in `.csv`. Otherwise
+    `location` is `digits` or a name in `NAMED`, whose files live in `cache` and are fetched from
+    the network only with `download`.
+
+    Raises DataError: nothing there (the nearest name is offered), another kind of file, or
+    whatever the reader of that kind finds wrong.
+    """
+    path = Path(location).expanduser()
+    if path.is_dir():
+        return read_folder(path)
+    if path.is_file():
+        if path.suffix.lower() == ".csv":
+            return read_table(path)
+        raise DataError(_wrong_file(path))
+    if location == "digits":
+        return read_digits(cache)
+    if str(location) in NAMED:
+        return read_named(str(location), cache=cache, download=download)
+    raise DataError(_nothing_there(path))
+
+
+def choose_part(
+    source: Source, wanted: Literal["auto", "train", "val", "test", "all"] = "auto"
+) -> tuple[str, tuple[Sample, ...]]:
+    """The part of `source` to measure on, and its name.
+
+    `auto` takes test where there is one, else val, else train or everything; `all` joins all parts.
+
+    Raises DataError: the source has no such part.
+    """
+    parts = source.parts
+    if wanted == "all":
+        return "all", tuple(sample for samples in parts.values() for sample in samples)
+    name = next((p for p in ("test", "val", "train", "all") if p in parts), "all")
+    if wanted != "auto":
+        name = wanted
+    if name not in parts:
+        raise DataError(f"{source.root}: has no {wanted} part; it has {', '.join(parts)}.")
+    return name, parts[name]
+
+
+def default_cache() -> Path:
+    """The folder for downloads and generated pictures; not created here.
+
+    `$SHORTCUT_CACHE`; otherwise `shortcut` in `$XDG_CACHE_HOME`, in `%LOCALAPPDATA%` on Windows,
+    or in `~/.cache`.
+    """
+    if chosen := os.environ.get("SHORTCUT_CACHE"):
+        return Path(chosen).expanduser()
+    system = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    base = os.environ.get(system)
+    return (Path(base) if base else Path.home() / ".cache") / "shortcut"
+
+
+def _wrong_file(path: Path) -> str:
+    ending = path.suffix.lower().lstrip(".")
+    if ending in PICTURE_ENDINGS:
+        return f"{path}: is one picture, not a data set. Give the folder that holds the classes."
+    if ending in ("zip", "tar", "gz", "tgz", "7z", "rar"):
+        return f"{path}: is an archive. Unpack it and give the folder."
+    return f"{path}: is neither a folder nor a CSV file. Give a folder, or a .csv of path,label."
+
+
+def _nothing_there(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        beside = []
+    near = difflib.get_close_matches(path.name, beside, 1, cutoff=0.6)
+    if near:
+        return f"{path}: no such folder. Did you mean {path.parent / near[0]}?"
+    names = ["digits", *NAMED]
+    if known := difflib.get_close_matches(str(path).lower(), names, 1, cutoff=0.6):
+        return f"{path}: no such folder or data set. Did you mean {known[0]!r}?"
+    return f"{path}: no such folder. Give a folder, a .csv file, or one of {', '.join(names)}."
