@@ -1,0 +1,185 @@
+"""The noun: a network together with what makes its output readable, in memory and as one file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from shortcut.data.decode import Picture, decode_picture
+from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.errors import ModelError
+from shortcut.models import ResNet, create_model
+from shortcut.models.resnet import StemName
+from shortcut.models.weights import load_matching, read_tensors, write_tensors
+from shortcut.settings import Recipe, Settings
+
+HEADER = "shortcut"
+"""Key of our JSON in the safetensors header."""
+
+Triple = tuple[float, float, float]
+
+
+class PreprocessCard(Settings):
+    """`Preprocess` as it stands in a model file."""
+
+    image_size: Annotated[int, Field(ge=8, le=4096)]
+    resize: Annotated[int, Field(ge=8, le=8192)]
+    mean: Triple
+    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class ModelCard(Settings):
+    """The JSON in a model file. Every field is checked before a tensor is read."""
+
+    format: Literal[1] = 1
+    network: str
+    stem: StemName
+    classes: Annotated[tuple[str, ...], Field(min_length=2)]
+    preprocess: PreprocessCard
+    recipe: Recipe | None = None
+    metrics: dict[str, float | int | str] = {}
+    created: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the classifier says of one picture."""
+
+    label: str
+    score: float
+    """Probability of `label`, 0 to 1, as the network gives it."""
+    scores: dict[str, float]
+    """Probability of every class, the likeliest first."""
+
+
+@dataclass
+class Classifier:
+    """A trained network and the facts that make its output readable.
+
+    Methods that answer put the network into evaluation mode and leave it there.
+    """
+
+    model: ResNet
+    network: str
+    """Its row in the table of networks."""
+    stem: StemName
+    classes: tuple[str, ...]
+    """Names, in the order of the network's outputs."""
+    preprocess: Preprocess
+    recipe: Recipe | None = None
+    metrics: dict[str, float | int | str] = field(default_factory=dict)
+    """What was measured: `val_accuracy`, `val_images`, `epoch`, ..."""
+    created: str = ""
+    version: str = ""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 on any device -> (N, 3, H, W) float32, zero mean and unit deviation."""
+        mean = torch.tensor(self.preprocess.mean, device=images.device) * 255
+        std = torch.tensor(self.preprocess.std, device=images.device) * 255
+        return ((images - mean) / std).permute(0, 3, 1, 2)
+
+    @torch.inference_mode()
+    def probabilities(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
+        """Preprocessed pictures, each (S, S, 3) uint8 -> (N, classes) float32; rows sum to one."""
+        self.model.eval()
+        images = torch.from_numpy(np.stack(pixels)).to(self.device)
+        return self.model.probabilities(self.model(self.normalise(images))).cpu().numpy()
+
+    def predict(self, picture: Picture) -> Prediction:
+        """Classify one picture: a path, the bytes of a file, or a Pillow image.
+
+        Raises:
+            DecodeError: if it cannot be read as a picture.
+        """
+        return self.predict_many([picture])[0]
+
+    def predict_many(self, pictures: Sequence[Picture]) -> list[Prediction]:
+        """Classify pictures as one batch, in order; see `predict`."""
+        return self.predict_pixels([self.pixels(picture) for picture in pictures])
+
+    def predict_pixels(self, pixels: Sequence[Pixels]) -> list[Prediction]:
+        """Classify what `pixels` gave, as one batch, in order."""
+        return [self._prediction(row) for row in self.probabilities(pixels)] if pixels else []
+
+    def pixels(self, picture: Picture) -> Pixels:
+        """A picture as the network sees it before normalisation: (S, S, 3) uint8."""
+        return self.preprocess(decode_picture(picture, min_side=self.preprocess.resize))
+
+    def _prediction(self, row: NDArray[np.float32]) -> Prediction:
+        order = np.argsort(-row, kind="stable")
+        scores = {self.classes[i]: float(row[i]) for i in order}
+        label = self.classes[int(order[0])]
+        return Prediction(label, scores[label], scores)
+
+    def save(self, path: str | Path) -> None:
+        """Write one `.safetensors` file that holds everything; an older file stays whole until then.
+
+        Raises:
+            ResourceError: if it cannot be written.
+        """
+        card = ModelCard(
+            network=self.network,
+            stem=self.stem,
+            classes=self.classes,
+            preprocess=PreprocessCard.model_validate(self.preprocess.as_dict()),
+            recipe=self.recipe,
+            metrics=self.metrics,
+            created=self.created,
+            version=self.version,
+        )
+        write_tensors(Path(path), self.model.state_dict(), {HEADER: card.model_dump_json()})
+
+
+def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
+    """Read a model file that `Classifier.save` wrote.
+
+    Raises:
+        ModelError: no such file, not one of ours, or its parts do not fit together.
+    """
+    path = Path(path)
+    tensors, metadata = read_tensors(path)
+    if HEADER not in metadata:
+        raise ModelError(f"{path}: safetensors, but not a shortcut model (no class names in it).")
+    try:
+        card = ModelCard.model_validate(json.loads(metadata[HEADER]))
+    except (ValidationError, ValueError) as error:
+        raise ModelError(f"{path}: its description is damaged ({_first_line(error)}).") from error
+    with torch.device("meta"):  # no time for random weights that are overwritten at once
+        model = create_model(card.network, num_classes=len(card.classes), stem=card.stem)
+    model.to_empty(device="cpu")
+    try:
+        load_matching(model, tensors, new_head=False)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    size = card.preprocess
+    return Classifier(
+        model=model.to(device, memory_format=torch.channels_last).eval(),  # pyright: ignore[reportCallIssue]
+        network=card.network,
+        stem=card.stem,
+        classes=card.classes,
+        preprocess=Preprocess(size.image_size, size.resize, size.mean, size.std),
+        recipe=card.recipe,
+        metrics=dict(card.metrics),
+        created=card.created,
+        version=card.version,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).splitlines()[0]
