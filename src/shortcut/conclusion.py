@@ -1,0 +1,145 @@
+"""The end of a training: measure the best classifier honestly, draw, and write the record."""
+
+import contextlib
+import csv
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from shortcut.classifier import Classifier, load
+from shortcut.data.samples import Sample
+from shortcut.errors import DecodeError
+from shortcut.evaluation import evaluate, measure
+from shortcut.events import Event, Measured, Notice, Saved
+from shortcut.job import Job
+from shortcut.metrics import Scores
+from shortcut.precision import PLAIN
+from shortcut.record import PredictedFile, Record, render_record
+from shortcut.report.charts import draw_confusion, draw_curves
+from shortcut.runfolder import Facts, write_text
+
+FILES = {
+    "best.safetensors": "the best classifier: weights, classes, preprocessing, recipe, figures",
+    "last.safetensors": "the classifier after the last epoch",
+    "kept/": "each improvement, named by its figures",
+    "resume/": "the exact state, for `shortcut resume`",
+    "recipe.yaml": "every setting",
+    "split.csv": "which picture was in which part",
+    "environment.json": "data, machine, versions, command",
+    "log.txt": "what happened, line by line",
+    "events.jsonl": "the same for programs",
+    "results.csv": "a row an epoch",
+    "curves.png": "loss, accuracy and learning rate",
+    "confusion_matrix.png": "what was taken for what",
+    "confusion_matrix.csv": "the same as numbers",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training gave."""
+
+    folder: Path
+    classifier: Classifier
+    """The best one, as saved in `best.safetensors`."""
+    val: Scores
+    """On the pictures that chose it."""
+    test: Scores | None
+    """On the test part, looked at once; None where there is none, or where it did the choosing."""
+
+
+def conclude(
+    job: Job, folder: Path, facts: Facts, parts: dict[str, Sequence[Sample]], notices: Sequence[str]
+) -> Generator[Event, None, Outcome]:
+    """Measure `best.safetensors` in full precision on val, and once on test; write pictures and record.
+
+    Args:
+        parts: the samples by part, as in `split.csv`.
+        notices: what the person was told, for the record's remarks.
+
+    Raises:
+        ResourceError: if a file cannot be written.
+        ModelError: if `best.safetensors` is gone or damaged.
+    """
+    best = load(folder / "best.safetensors", device=job.classifier.device)
+    val = measure(best, job.val, PLAIN)
+    yield _measured(facts.measured_on, val)
+    test = None
+    if "test" in parts and facts.measured_on == "val":
+        limit = job.recipe.data.max_broken
+        test = evaluate(best, parts["test"], threads=job.val.threads, max_broken=limit)
+        for line in test.left_out:
+            yield Notice(f"left out of test: {line}")
+        yield _measured("test", test)
+    best = replace(best, metrics=best.metrics | _figures(val, test))
+    best.save(folder / "best.safetensors")
+    yield Saved("model", folder / "best.safetensors")
+
+    draw_curves(job.history, folder / "curves.png", title=folder.name)
+    yield Saved("curves", folder / "curves.png")
+    save_confusion(test or val, folder)
+    yield Saved("confusion matrix", folder / "confusion_matrix.png")
+    predictions = predict_some(best, parts["test"] if test else parts["val"])
+    record = Record(
+        run=folder.name,
+        started=datetime.fromisoformat(facts.started),
+        seconds=sum(epoch.seconds for epoch in job.history),
+        data_name=facts.data_name,
+        data_kind=facts.data_kind,
+        classes=best.classes,
+        counts={part: len(samples) for part, samples in parts.items()},
+        validated_on=facts.measured_on,
+        recipe=job.recipe,
+        network=best.network,
+        stem=best.stem,
+        parameters=sum(p.numel() for p in best.model.parameters()),
+        machine=f"{facts.system}, {facts.cpus} cores, {job.precision.describe()}",
+        history=job.history,
+        val=val,
+        test=test,
+        files=FILES,
+        predictions=predictions,
+        notices=notices,
+    )
+    write_text(folder / "record.md", render_record(record, facts.lang))
+    yield Saved("record", folder / "record.md")
+    return Outcome(folder, best, val, test)
+
+
+def save_confusion(scores: Scores, folder: Path) -> None:
+    """Write the confusion matrix as `confusion_matrix.csv` and `.png` into `folder`.
+
+    Raises:
+        ResourceError: if they cannot be written.
+    """
+    draw_confusion(scores, folder / "confusion_matrix.png")
+    lines = [["truth \\ answer", *scores.classes]]
+    lines += [[name, *map(str, row)] for name, row in zip(scores.classes, scores.confusion, strict=True)]
+    with (folder / "confusion_matrix.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(lines)
+
+
+def predict_some(
+    classifier: Classifier, samples: Sequence[Sample], count: int = 5
+) -> list[PredictedFile]:
+    """Predictions for `count` pictures, evenly spread over `samples`; unreadable ones are passed over."""
+    predicted: list[PredictedFile] = []
+    for sample in samples[:: max(1, len(samples) // count)][:count]:
+        with contextlib.suppress(DecodeError):
+            answer = classifier.predict(sample.path)
+            predicted.append(
+                PredictedFile(sample.path.name, sample.label, answer.label, answer.score)
+            )
+    return predicted
+
+
+def _measured(part: str, scores: Scores) -> Measured:
+    return Measured(part, scores.correct, scores.images, scores.accuracy, scores.interval)
+
+
+def _figures(val: Scores, test: Scores | None) -> dict[str, float | int | str]:
+    figures: dict[str, float | int | str] = {"val_accuracy": val.accuracy, "val_images": val.images}
+    if test is not None:
+        figures |= {"test_accuracy": test.accuracy, "test_images": test.images}
+    return figures

@@ -1,0 +1,99 @@
+"""Answers for files and folders, in order, in batches; a file that cannot be read gets its reason instead."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortcut.classifier import Classifier, Prediction
+from shortcut.data.folders import list_pictures
+from shortcut.errors import DataError, DecodeError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one file: a prediction, or the reason why there is none."""
+
+    file: Path
+    prediction: Prediction | None
+    error: str | None = None
+
+
+def predict_files(
+    classifier: Classifier, files: Sequence[str | Path], *, batch_size: int = 32
+) -> Iterator[Answer]:
+    """Classify files, and every picture below folders; yields one answer a file, in order.
+
+    Raises:
+        DataError: before the first answer, if a path does not exist or a folder holds no pictures.
+    """
+    paths = [path for file in files for path in _expand(Path(file))]
+    for start in range(0, len(paths), batch_size):
+        yield from _answer(classifier, paths[start : start + batch_size])
+
+
+def as_text(answers: Sequence[Answer]) -> str:
+    """The cats-and-dogs tutorial's sentence, a line a file; with the file's name where there are several."""
+    lines: list[str] = []
+    for answer in answers:
+        prefix = f"{answer.file}: " if len(answers) > 1 else ""
+        if answer.prediction is None:
+            lines.append(f"{prefix}{answer.error}")
+        else:
+            best = answer.prediction
+            lines.append(f"{prefix}this picture might be: {best.label} , score: {best.score:.2f}")
+    return "\n".join(lines)
+
+
+def as_json(answers: Sequence[Answer]) -> str:
+    """A list of objects with `file`, `label`, `score`, `scores`, or `file` and `error`."""
+    return json.dumps([_record(answer) for answer in answers], indent=1, ensure_ascii=False)
+
+
+def as_csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
+    """A table with the columns file, label, score, one for each class, error."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["file", "label", "score", *classes, "error"])
+    for answer in answers:
+        best = answer.prediction
+        if best is None:
+            table.writerow([answer.file, "", "", *[""] * len(classes), answer.error])
+        else:
+            scores = [f"{best.scores[name]:.6f}" for name in classes]
+            table.writerow([answer.file, best.label, f"{best.score:.6f}", *scores, ""])
+    return out.getvalue().rstrip("\n")
+
+
+def _record(answer: Answer) -> dict[str, object]:
+    if answer.prediction is None:
+        return {"file": str(answer.file), "error": answer.error}
+    best = answer.prediction
+    return {"file": str(answer.file), "label": best.label, "score": best.score, "scores": best.scores}
+
+
+def _expand(path: Path) -> list[Path]:
+    if path.is_dir():
+        pictures = list_pictures(path)
+        if not pictures:
+            raise DataError(f"{path}: no pictures in this folder.")
+        return pictures
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder.")
+    return [path]
+
+
+def _answer(classifier: Classifier, paths: Sequence[Path]) -> Iterator[Answer]:
+    """One batch: what can be read goes through the network together."""
+    read = {}
+    errors: dict[Path, str] = {}
+    for path in paths:
+        try:
+            read[path] = classifier.pixels(path)
+        except DecodeError as error:
+            errors[path] = str(error)
+    predictions = dict(zip(read, classifier.predict_pixels(list(read.values())), strict=True))
+    for path in paths:
+        yield Answer(path, predictions.get(path), errors.get(path))

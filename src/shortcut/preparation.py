@@ -1,0 +1,151 @@
+"""From settings and labelled files to a job that can be trained: `prepare` is a straight line, top to bottom."""
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from shortcut.classifier import Classifier
+from shortcut.data.cache import Read, check_broken, read_pictures
+from shortcut.data.loaders import EvaluationLoader, TrainingLoader
+from shortcut.data.preprocess import Preprocess
+from shortcut.data.samples import Sample
+from shortcut.ema import make_average
+from shortcut.errors import DataError
+from shortcut.evaluation import label_positions
+from shortcut.events import Event, Notice, Reading
+from shortcut.job import Job
+from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models.weights import fetch_imagenet, load_matching, read_tensors
+from shortcut.optim import make_optimizer
+from shortcut.precision import Precision, choose_precision
+from shortcut.settings import Recipe
+from shortcut.world import World
+
+
+def prepare(
+    recipe: Recipe,
+    parts: Mapping[str, Sequence[Sample]],
+    world: World,
+    *,
+    cache: Path,
+    precision: Precision | None = None,
+) -> Generator[Event, None, Job]:
+    """Read the pictures, build the network, choose number formats; yields progress, returns the job.
+
+    Args:
+        parts: `train` and `val`: labelled files.
+        cache: folder for downloaded weights.
+        precision: what an earlier part of this training used; None chooses by measurement.
+
+    Raises:
+        DataError: fewer than two classes, classes that do not match, too many unreadable files.
+        ModelError: the network does not exist or does not take pictures of this size.
+    """
+    size = recipe.data.image_size
+    preprocess = Preprocess(size, recipe.data.resize or round(size * 8 / 7))
+    classes = match_classes(parts)
+    pretrained = recipe.model.weights == "imagenet"
+    wanted = "standard" if pretrained else recipe.model.stem
+    stem = choose_stem(recipe.model.name, size, wanted)
+    if wanted == "auto" and stem == "small" and find_variant(recipe.model.name).stem is None:
+        yield Notice(f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's")
+
+    train = yield from _read(parts["train"], preprocess.resize, recipe.data.max_broken)
+    val = yield from _read(parts["val"], preprocess.resize, recipe.data.max_broken)
+    match_classes({"train": train.samples, "val": val.samples})
+    threads = _loader_threads(recipe.data.workers)
+    labels = label_positions(train.samples, classes)
+    batch = recipe.train.batch_size
+    if len(labels) < 2:
+        raise DataError("one picture is not enough to train on.")
+
+    torch.manual_seed(recipe.seed)
+    model = create_model(recipe.model.name, num_classes=len(classes), stem=stem)
+    if pretrained:
+        yield from _load_imagenet(model, recipe.model.name, cache)
+    model.to(world.device)
+    precision = precision or (yield from _choose_precision(model, recipe, world))
+    if precision.channels_last:
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    decay = recipe.train.ema_decay
+    return Job(
+        recipe=recipe,
+        classifier=Classifier(model, recipe.model.name, stem, classes, preprocess, recipe),
+        train=TrainingLoader(
+            pictures=train.pictures,
+            labels=labels,
+            augment=recipe.augment,
+            preprocess=preprocess,
+            batch_size=batch,
+            epochs=recipe.train.epochs,
+            seed=recipe.seed,
+            threads=threads,
+        ),
+        val=EvaluationLoader(
+            val.pictures, label_positions(val.samples, classes), preprocess, max(batch, 32), threads
+        ),
+        optimizer=make_optimizer(model, recipe.optim),
+        averaged=make_average(model, decay) if decay else None,
+        precision=precision,
+    )
+
+
+def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
+    """The class names of `train`, sorted; `val` must have the same.
+
+    Raises:
+        DataError: fewer than two classes, or a class that stands in one part only; the classes are named.
+    """
+    train = {sample.label for sample in parts["train"]}
+    val = {sample.label for sample in parts["val"]}
+    if len(train) < 2:
+        found = f"only `{next(iter(train))}`" if train else "none"
+        raise DataError(f"training needs pictures of at least two classes; found {found}.")
+    for missing, where, other in ((train - val, "val", "train"), (val - train, "train", "val")):
+        if missing:
+            names = ", ".join(sorted(missing)[:5])
+            raise DataError(f"class missing in {where}: {names} (in {other} it is there).")
+    return tuple(sorted(train))
+
+
+def _read(
+    samples: Sequence[Sample], short_side: int, max_broken: float
+) -> Generator[Event, None, Read]:
+    for progress in read_pictures(samples, short_side, threads=os.cpu_count() or 1):
+        if isinstance(progress, Read):
+            check_broken(progress, max_broken)
+            for line in progress.broken:
+                yield Notice(f"left out: {line}")
+            return progress
+        yield Reading(progress, len(samples))
+    raise AssertionError("read_pictures ends with a Read")
+
+
+def _loader_threads(wanted: int | None) -> int:
+    """One beside the training step on small machines: more would take its cores."""
+    return wanted if wanted is not None else min(8, max(1, (os.cpu_count() or 1) // 4))
+
+
+def _load_imagenet(model: ResNet, name: str, cache: Path) -> Generator[Event, None, None]:
+    yield Notice(f"weights: ImageNet for {name}")
+    tensors, _ = read_tensors(fetch_imagenet(name, cache))
+    fresh = load_matching(model, tensors, new_head=True)
+    if fresh:
+        yield Notice(f"new last layer for these classes: {', '.join(fresh)}")
+
+
+def _choose_precision(
+    model: ResNet, recipe: Recipe, world: World
+) -> Generator[Event, None, Precision]:
+    choice = choose_precision(
+        model,
+        recipe.train.precision,
+        image_size=recipe.data.image_size,
+        batch_size=recipe.train.batch_size,
+        device=world.device,
+    )
+    figures = " · ".join(f"{what} {speed:.0f}" for what, speed in choice.images_per_second.items())
+    yield Notice(f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})")
+    return choice.precision

@@ -1,0 +1,144 @@
+"""The folder of a run: making it, saying what was used and where, keeping the improvements."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from shortcut.errors import ModelError, ResourceError
+from shortcut.events import EpochEnd
+from shortcut.settings import Settings
+
+PACKAGES = ("shortcut", "torch", "torchvision", "numpy", "pillow", "scikit-learn")
+
+
+class Facts(Settings):
+    """`environment.json`: what the run was made of, besides its recipe and its split."""
+
+    data_name: str
+    data_kind: str
+    data_root: str
+    measured_on: Literal["val", "test"]
+    """The part of the data that is measured each epoch."""
+    lang: Literal["en", "zh"] = "en"
+    log_interval: int = 20
+    started: str
+    command: tuple[str, ...]
+    python: str
+    system: str
+    cpus: int
+    versions: Mapping[str, str]
+
+
+def gather_facts(
+    data_name: str,
+    data_kind: str,
+    data_root: Path,
+    *,
+    measured_on: Literal["val", "test"],
+    lang: Literal["en", "zh"],
+    log_interval: int,
+) -> Facts:
+    """Facts about the data as given, and about this machine, its packages and this command."""
+    return Facts(
+        data_name=data_name,
+        data_kind=data_kind,
+        data_root=str(data_root.absolute()),
+        measured_on=measured_on,
+        lang=lang,
+        log_interval=log_interval,
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+        command=tuple(sys.argv),
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        cpus=os.cpu_count() or 1,
+        versions={name: importlib.metadata.version(name) for name in PACKAGES},
+    )
+
+
+def make_run_folder(wanted: Path | None, name: str) -> Path:
+    """Create the folder of a new run: `wanted` itself, or `runs/NAME`, `runs/NAME-2`, ...
+
+    Raises:
+        ResourceError: if `wanted` exists and is not empty (runs are never overwritten), or nothing can be
+            written there.
+    """
+    number = 1
+    folder = wanted or Path("runs") / name
+    while wanted is None and folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ResourceError(f"{folder}: exists and is not empty; runs are never overwritten.")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "log.txt").touch()
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` whole or not at all.
+
+    Raises:
+        ResourceError: if it cannot be written; an older file is untouched.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise ResourceError(f"{path}: cannot be written ({error.strerror}).") from error
+
+
+def read_facts(folder: Path) -> Facts:
+    """The facts of a run.
+
+    Raises:
+        ModelError: if `folder` is not a run's.
+    """
+    path = folder / "environment.json"
+    try:
+        return Facts.model_validate_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelError(f"{folder}: not a run folder (no environment.json in it).") from error
+    except ValidationError as error:
+        raise ModelError(f"{path}: is damaged ({error.errors()[0]['msg']}).") from error
+
+
+def keep_improvement(folder: Path, best: Path, epoch: EpochEnd, keep: int | Literal["all"]) -> None:
+    """Copy `best` into `kept/` under a name that tells its figures; only the newest `keep` stay.
+
+    Raises:
+        ResourceError: if it cannot be written.
+    """
+    name = (
+        f"epoch{epoch.epoch}+loss{epoch.train_loss:.3f}"
+        f"+acc{epoch.val_accuracy:.3f}+lr{epoch.lr:.5f}.safetensors"
+    )
+    kept = folder / "kept"
+    try:
+        kept.mkdir(exist_ok=True)
+        # A second name for the same bytes costs nothing; `best` is replaced, never written into.
+        (kept / name).unlink(missing_ok=True)
+        try:
+            os.link(best, kept / name)
+        except OSError:
+            shutil.copyfile(best, kept / name)
+        if keep != "all":
+            for old in sorted(kept.glob("epoch*"), key=_epoch_of, reverse=True)[keep:]:
+                old.unlink()
+    except OSError as error:
+        raise ResourceError(f"{kept}: cannot be written ({error.strerror}).") from error
+
+
+def _epoch_of(path: Path) -> int:
+    return int(path.name.removeprefix("epoch").partition("+")[0])

@@ -1,0 +1,107 @@
+"""A run's plain records: log.txt in the tutorials' lines, results.csv a row an epoch, events.jsonl."""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from shortcut.events import EpochEnd, Event, Reading, Step
+
+RESULT_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "lr",
+    "image_size",
+    "images_per_second",
+    "seconds",
+    "improved",
+)
+
+
+class RunLog:
+    """Writes every event of a run to its folder as it happens; use as a context manager.
+
+    Args:
+        measured_on: `val` or `test`: the part measured each epoch, which the lines name.
+        interval: steps between two loss lines, each the mean since the last.
+    """
+
+    def __init__(self, folder: Path, *, measured_on: str, interval: int) -> None:
+        self.measured_on = measured_on
+        self.interval = interval
+        self.losses: list[float] = []
+        # Line buffering: whatever happens to the process, what was reported is on disk.
+        self.log = (folder / "log.txt").open("a", encoding="utf-8", buffering=1)
+        self.events = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
+        self.results = (folder / "results.csv").open("a", encoding="utf-8", buffering=1, newline="")
+        self.table = csv.writer(self.results)
+        if self.results.tell() == 0:
+            self.table.writerow(RESULT_COLUMNS)
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in (self.log, self.events, self.results):
+            file.close()
+
+    def write(self, event: Event) -> None:
+        """Record one event in every file that has a place for it."""
+        match event:
+            case Step():
+                self._write_step(event)
+            case EpochEnd():
+                self._write_epoch(event)
+            case Reading():
+                return
+            case _:
+                self.log.write(f"{_plain(asdict(event))}\n")
+                self._write_event(event)
+
+    def _write_event(self, event: Event) -> None:
+        record = {"time": datetime.now().astimezone().isoformat(timespec="milliseconds")}
+        record |= {"event": type(event).__name__, **asdict(event)}
+        self.events.write(json.dumps(record, default=str) + "\n")
+
+    def _write_step(self, event: Step) -> None:
+        if event.step == 1:
+            self.losses.clear()
+        self.losses.append(event.loss)
+        if event.step % self.interval == 0:
+            mean = sum(self.losses) / len(self.losses)
+            self.log.write(f"[epoch {event.epoch}, batch {event.step}] loss: {mean:.3f}\n")
+            self.losses.clear()
+            self._write_event(event)
+
+    def _write_epoch(self, event: EpochEnd) -> None:
+        part = self.measured_on
+        self.log.write(
+            f"epoch {event.epoch} av_train_loss: {event.train_loss:.3f} lr: {event.lr:.5f}\n"
+            f"epoch {event.epoch} av_{part}_acc: {event.val_accuracy:.3f}\n"
+            f"epoch {event.epoch}, loss {event.train_loss:.4f}, train acc {event.train_accuracy:.3f}, "
+            f"{part} acc {event.val_accuracy:.3f}, time {event.seconds:.1f} sec\n"
+        )
+        values = asdict(event)
+        self.table.writerow([_cell(values[column]) for column in RESULT_COLUMNS])
+        self._write_event(event)
+
+
+def _plain(values: Mapping[str, object]) -> str:
+    if set(values) == {"text"}:
+        return str(values["text"])
+    return ", ".join(f"{key.replace('_', ' ')}: {_cell(value)}" for key, value in values.items())
+
+
+def _cell(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
