@@ -1,0 +1,60 @@
+"""shortcut: from a folder of photos to a trained, honestly measured image classifier.
+
+    import shortcut
+    outcome = shortcut.train("photos")
+    shortcut.load("runs/resnet18-photos/best.safetensors").predict("a.jpg")
+
+Names load on first use (PEP 562), so `import shortcut` and `--help` do not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shortcut.classifier import Classifier as Classifier
+    from shortcut.classifier import Prediction as Prediction
+    from shortcut.classifier import load as load
+    from shortcut.conclusion import Outcome as Outcome
+    from shortcut.data.sources import read_source as read_source
+    from shortcut.errors import ShortcutError as ShortcutError
+    from shortcut.evaluation import evaluate as evaluate
+    from shortcut.metrics import Scores as Scores
+    from shortcut.models.variants import create_model as create_model
+    from shortcut.models.variants import list_models as list_models
+    from shortcut.prediction import predict_files as predict_files
+    from shortcut.recipe import list_recipes as list_recipes
+    from shortcut.recipe import read_recipe as read_recipe
+    from shortcut.runs import resume as resume
+    from shortcut.runs import train as train
+    from shortcut.settings import Recipe as Recipe
+
+_MODULES = {
+    "Classifier": "shortcut.classifier",
+    "Outcome": "shortcut.conclusion",
+    "Prediction": "shortcut.classifier",
+    "Recipe": "shortcut.settings",
+    "Scores": "shortcut.metrics",
+    "ShortcutError": "shortcut.errors",
+    "create_model": "shortcut.models.variants",
+    "evaluate": "shortcut.evaluation",
+    "list_models": "shortcut.models.variants",
+    "list_recipes": "shortcut.recipe",
+    "load": "shortcut.classifier",
+    "predict_files": "shortcut.prediction",
+    "read_recipe": "shortcut.recipe",
+    "read_source": "shortcut.data.sources",
+    "resume": "shortcut.runs",
+    "train": "shortcut.runs",
+}
+
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'shortcut' has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,55 @@
+"""The command line: one small file a group of commands. Each parses, calls one public function, shows."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from shortcut.cli import listing, measuring, training
+from shortcut.errors import ShortcutError
+
+app = typer.Typer(
+    name="shortcut",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From a folder of photos to a trained, honestly measured image classifier.",
+)
+app.command("train")(training.train)
+app.command("resume")(training.resume)
+app.command("evaluate")(measuring.evaluate)
+app.command("val", hidden=True)(measuring.evaluate)
+app.command("predict")(measuring.predict)
+app.command("models")(listing.models)
+app.command("recipes")(listing.recipes)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Options that stand before the command."""
+    if debug:
+        os.environ["SHORTCUT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run a command; errors become one line and an exit code, Ctrl-C becomes 130."""
+    try:
+        app()
+    except ShortcutError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("interrupted.")
+        sys.exit(130)
+
+
+def _complain(text: str) -> None:
+    from shortcut.console import error_line
+
+    if os.environ.get("SHORTCUT_DEBUG"):
+        traceback.print_exc()
+    error_line(text)

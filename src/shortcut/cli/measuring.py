@@ -1,0 +1,85 @@
+"""`shortcut evaluate`, `shortcut predict`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shortcut.cli.training import Device
+
+Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    part: Annotated[
+        Literal["auto", "train", "val", "test", "all"],
+        typer.Option(help="auto: test if the data has it, else val, else all."),
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 64,
+    device: Device = "auto",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for confusion_matrix.csv and .png.")
+    ] = None,
+    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+) -> None:
+    """Measure a trained classifier on labelled pictures."""
+    import json
+
+    from shortcut import conclusion, console
+    from shortcut.classifier import load
+    from shortcut.data.sources import choose_part, default_cache, read_source
+    from shortcut.evaluation import evaluate as measure
+    from shortcut.world import find_world
+
+    classifier = load(model, device=find_world(device).device)
+    chosen, samples = choose_part(read_source(data, cache=default_cache()), part)
+    scores = measure(classifier, samples, batch_size=batch_size)
+    for line in scores.left_out:
+        console.note(f"left out: {line}")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        conclusion.save_confusion(scores, output)
+    if format_ == "json":
+        typer.echo(json.dumps({"part": chosen} | scores.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        console.print_scores(scores)
+
+
+def predict(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(help="Picture files or folders.")],
+    batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 32,
+    device: Device = "auto",
+    format_: Annotated[Literal["table", "text", "json", "csv"], typer.Option("--format")] = "table",
+) -> None:
+    """Say what is on pictures."""
+    from shortcut import console, prediction
+    from shortcut.classifier import load
+    from shortcut.errors import DataError
+    from shortcut.world import find_world
+
+    classifier = load(model, device=find_world(device).device)
+    answers = list(prediction.predict_files(classifier, images, batch_size=batch_size))
+    if format_ == "table":
+        console.print_table(
+            None,
+            ["picture", "label", "score"],
+            [
+                [str(a.file), a.prediction.label, f"{a.prediction.score:.4f}"]
+                for a in answers
+                if a.prediction
+            ],
+            right=(2,),
+        )
+    elif format_ == "text":
+        typer.echo(prediction.as_text(answers))
+    elif format_ == "json":
+        typer.echo(prediction.as_json(answers))
+    else:
+        typer.echo(prediction.as_csv(answers, classifier.classes))
+    failed = [answer for answer in answers if answer.error]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise DataError(f"{failed[0].error}{more}")

@@ -1,0 +1,135 @@
+"""`shortcut train`, `shortcut resume`."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from shortcut.conclusion import Outcome
+    from shortcut.events import Event
+
+Lang = Literal["en", "zh"]
+FLAGS = {
+    "model": "model.name",
+    "weights": "model.weights",
+    "epochs": "train.epochs",
+    "batch_size": "train.batch_size",
+    "lr": "optim.lr",
+    "opt": "optim.name",
+    "image_size": "data.image_size",
+    "workers": "data.workers",
+    "seed": "seed",
+}
+"""Flags that fingers know, and the settings they are short for."""
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
+Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the result.")]
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    recipe: Annotated[str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")] = "default",
+    model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
+    weights: Annotated[str | None, typer.Option(help="none or imagenet.")] = None,
+    epochs: Annotated[int | None, typer.Option()] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", "-b")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    opt: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-j", help="Loader threads.")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
+    device: Device = "auto",
+    download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
+    log_interval: Annotated[int, typer.Option(min=1, help="Steps between loss lines.")] = 20,
+    lang: Annotated[Lang, typer.Option(help="Of record.md.")] = "en",
+    format_: Format = "table",
+    quiet: Quiet = False,
+) -> None:
+    """Train a classifier on a folder of labelled photos."""
+    given = {key: value for key, value in locals().items() if key in FLAGS and value is not None}
+    from shortcut.recipe import parse_changes, read_recipe
+
+    changes = {FLAGS[flag]: value for flag, value in given.items()} | parse_changes(set_ or [])
+    settings = read_recipe(recipe, changes)
+    from shortcut import runs
+
+    story = runs.training(
+        data,
+        settings,
+        output=output,
+        device=device,
+        download=download,
+        log_interval=log_interval,
+        lang=lang,
+    )
+    _show(story, format_, quiet)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    device: Device = "auto",
+    lang: Annotated[Lang | None, typer.Option(help="Of record.md.")] = None,
+    format_: Format = "table",
+    quiet: Quiet = False,
+) -> None:
+    """Go on with an interrupted training from its last whole epoch."""
+    from shortcut import runs
+
+    _show(runs.resuming(run, device=device, lang=lang), format_, quiet)
+
+
+def _show(story: "Generator[Event, None, Outcome]", format_: str, quiet: bool) -> None:
+    """Show a story while it happens; on Ctrl-C say what is there."""
+    from shortcut.console import Screen
+    from shortcut.errors import InterruptedRunError
+    from shortcut.events import EpochEnd, Saved
+
+    folder: Path | None = None
+    best: EpochEnd | None = None
+    try:
+        with Screen(quiet=quiet) as screen:
+            while True:
+                event = next(story)
+                if isinstance(event, Saved) and event.what == "run folder":
+                    folder = event.path
+                if isinstance(event, EpochEnd) and event.improved:
+                    best = event
+                screen.show(event)
+    except StopIteration as end:
+        _print_outcome(end.value, format_)
+    except KeyboardInterrupt as error:
+        story.close()
+        raise InterruptedRunError(_what_is_there(folder, best)) from error
+
+
+def _what_is_there(folder: Path | None, best: Any) -> str:
+    if folder is None or not folder.exists():
+        return "interrupted before the training began; nothing was written."
+    if best is None:
+        return f"interrupted before the first epoch was measured; {folder}/last.safetensors holds the weights."
+    return (
+        f"interrupted; the best model so far (epoch {best.epoch}, accuracy {best.val_accuracy:.3f}) is "
+        f"{folder}/best.safetensors; `shortcut resume {folder}` goes on."
+    )
+
+
+def _print_outcome(outcome: "Outcome", format_: str) -> None:
+    if format_ == "json":
+        import json
+
+        from shortcut.metrics import Scores
+
+        def figures(scores: Scores) -> dict[str, object]:
+            low, high = scores.interval
+            return {"accuracy": scores.accuracy, "interval": [low, high], "images": scores.images}
+
+        result = {"run": str(outcome.folder), "model": str(outcome.folder / "best.safetensors")}
+        parts = {"val": outcome.val} | ({"test": outcome.test} if outcome.test else {})
+        typer.echo(json.dumps(result | {part: figures(s) for part, s in parts.items()}, indent=1))
