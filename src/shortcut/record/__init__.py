@@ -1,0 +1,9 @@
+"""The experiment record of a run: what was done, what came of it, what its curves say."""
+
+from shortcut.record.curve import CurveReading as CurveReading
+from shortcut.record.curve import read_curve as read_curve
+from shortcut.record.experiment import PredictedFile as PredictedFile
+from shortcut.record.experiment import Record as Record
+from shortcut.record.experiment import render_record as render_record
+
+__all__ = ["CurveReading", "PredictedFile", "Record", "read_curve", "render_record"]

@@ -1,0 +1,201 @@
+"""Settings and figures in words.
+
+Every text stands as a pair, so that the two languages cannot drift apart.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from shortcut.settings import (
+    AugmentSettings,
+    ConstantSchedule,
+    CosineSchedule,
+    NoCrop,
+    OneCycleSchedule,
+    PlateauSchedule,
+    Recipe,
+    SgdSettings,
+    ShiftCrop,
+    StepSchedule,
+)
+
+Lang = Literal["en", "zh"]
+Say = Callable[[str, str], str]
+"""Of an English and a Chinese text, the one that is wanted."""
+
+
+def speak(lang: Lang) -> Say:
+    """The choice between the two languages."""
+
+    def english(en: str, zh: str) -> str:
+        return en
+
+    def chinese(en: str, zh: str) -> str:
+        return zh
+
+    return chinese if lang == "zh" else english
+
+
+def percent(share: float, say: Say) -> str:
+    """A share, 0 to 1, with one decimal: `93.5 %`."""
+    return say(f"{100 * share:.1f} %", f"{share:.1%}")
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def part_name(part: str, say: Say) -> str:
+    """`train`, `val` or `test`, as the person calls it."""
+    return say(part, {"train": "训练集", "val": "验证集", "test": "测试集"}.get(part, part))
+
+
+def whole(share: float, say: Say) -> str:
+    """A share, 0 to 1, without decimals: `30 %`."""
+    return say(f"{100 * share:.0f} %", f"{share:.0%}")
+
+
+def duration(seconds: float, say: Say) -> str:
+    """`45 s`, `24 min 5 s`, `3 h 20 min`."""
+    total = round(seconds)
+    if total >= 3600:
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return say(f"{hours} h {minutes} min", f"{hours} 小时 {minutes} 分")
+    minutes, rest = divmod(total, 60)
+    if minutes:
+        return say(f"{minutes} min {rest} s", f"{minutes} 分 {rest} 秒")
+    return say(f"{rest} s", f"{rest} 秒")
+
+
+def hyper_parameters(recipe: Recipe, say: Say) -> str:
+    """Optimizer, schedule, epochs, batch and whatever option is on, in one line."""
+    optim, train = recipe.optim, recipe.train
+    decay = say(f", weight decay {optim.weight_decay:g}", f"，权重衰减 {optim.weight_decay:g}")
+    rate = say(f", learning rate {optim.lr:g}", f"，学习率 {optim.lr:g}")
+    if isinstance(optim, SgdSettings):
+        name = "SGD (Nesterov)" if optim.nesterov else "SGD"
+        extra = say(f", momentum {optim.momentum:g}", f"，动量 {optim.momentum:g}")
+    else:
+        name = {"adam": "Adam", "adamw": "AdamW"}[optim.name]
+        betas = optim.beta1, optim.beta2
+        extra = say(", betas {:g} and {:g}", "，beta 为 {:g} 与 {:g}").format(*betas)
+    parts = [
+        say(counted(train.epochs, "epoch"), f"{train.epochs} 轮"),
+        say(f"batch {train.batch_size}", f"批大小 {train.batch_size}"),
+        name + rate + extra + decay,
+        _schedule(recipe, say),
+        *_options(recipe, say),
+        say(f"seed {recipe.seed}", f"随机种子 {recipe.seed}"),
+    ]
+    return say("; ", "；").join(parts)
+
+
+def _schedule(recipe: Recipe, say: Say) -> str:
+    match recipe.schedule:
+        case ConstantSchedule():
+            return say("constant rate", "学习率恒定")
+        case StepSchedule(every=every, factor=factor):
+            return say(
+                f"rate times {factor:g} every {counted(every, 'epoch')}",
+                f"学习率每 {every} 轮乘以 {factor:g}",
+            )
+        case PlateauSchedule(patience=patience, factor=factor):
+            return say(
+                f"rate times {factor:g} when training loss has not fallen for "
+                f"{counted(patience, 'epoch')}",
+                f"训练损失连续 {patience} 轮不下降时学习率乘以 {factor:g}",
+            )
+        case CosineSchedule(warmup_epochs=warmup, final=final):
+            return say(
+                f"cosine schedule to {final:g} of the rate after a warm-up of {warmup:g} epochs",
+                f"余弦退火，预热 {warmup:g} 轮，最终降至学习率的 {final:g} 倍",
+            )
+        case OneCycleSchedule(start=start, peak=peak, final=final):
+            return say(
+                f"one-cycle schedule from {start:g} of the rate, at its peak after "
+                f"{whole(peak, say)} of the training, down to {final:g}",
+                f"单周期调度，从学习率的 {start:g} 倍升起，训练至 {peak:.0%} 时达到峰值，"
+                f"最终降至 {final:g} 倍",
+            )
+
+
+def _options(recipe: Recipe, say: Say) -> list[str]:
+    train = recipe.train
+    options = [
+        (
+            train.accumulate > 1,
+            say(f"{train.accumulate} batches a step", f"每 {train.accumulate} 批累积一次梯度"),
+        ),
+        (
+            train.label_smoothing > 0,
+            say(
+                f"label smoothing {train.label_smoothing:g}", f"标签平滑 {train.label_smoothing:g}"
+            ),
+        ),
+        (
+            train.clip_norm is not None,
+            say(f"gradients clipped at {train.clip_norm}", f"梯度裁剪 {train.clip_norm}"),
+        ),
+        (
+            train.ema_decay > 0,
+            say(
+                f"averaged weights, decay {train.ema_decay:g}",
+                f"权重指数滑动平均，衰减率 {train.ema_decay:g}",
+            ),
+        ),
+        (
+            train.patience is not None,
+            say(
+                f"stops after {counted(train.patience or 0, 'epoch')} without progress",
+                f"连续 {train.patience} 轮无进步则提前停止",
+            ),
+        ),
+    ]
+    return [text for on, text in options if on]
+
+
+def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
+    """What is done to a picture in training, and in evaluation and prediction."""
+    size, augment = recipe.data.image_size, recipe.augment
+    resize = recipe.data.resize or round(size * 8 / 7)
+    short_side = say(f"short side to {resize} px", f"短边缩放至 {resize} 像素")
+    square = say(f", middle square of {size} px", f"，居中裁剪 {size} 像素的正方形")
+    middle = short_side + square
+    ending = say("ImageNet mean and deviation", "按 ImageNet 均值与标准差归一化")
+    comma = say(", ", "，")
+    return (
+        comma.join(
+            [_crop(augment, short_side, size, say) or middle, *_views(augment, size, say), ending]
+        ),
+        comma.join([middle, ending]),
+    )
+
+
+def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str:
+    """Nothing where training cuts as evaluation does."""
+    crop = augment.crop
+    if isinstance(crop, NoCrop):
+        return ""
+    if isinstance(crop, ShiftCrop):
+        border = say(f", black border of {whole(crop.pad, say)}", f"，四周加 {crop.pad:.0%} 黑边")
+        square = say(f", random square of {size} px", f"，随机位置裁剪 {size} 像素的正方形")
+        return short_side + (border if crop.pad else "") + square
+    return say(
+        f"random part of at least {whole(crop.smallest, say)} of the area, resized to {size} px",
+        f"随机裁剪不小于原图面积 {crop.smallest:.0%} 的区域并缩放至 {size} 像素",
+    )
+
+
+def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
+    start = augment.start_size
+    options = [
+        (augment.flip, say("random mirroring", "随机水平翻转")),
+        (
+            start is not None and start < size,
+            say(f"growing from {start} px on", f"图像尺寸自 {start} 像素逐步增大"),
+        ),
+        (augment.mixup > 0, f"mixup {augment.mixup:g}"),
+        (augment.cutmix > 0, f"cutmix {augment.cutmix:g}"),
+    ]
+    return [text for on, text in options if on]
