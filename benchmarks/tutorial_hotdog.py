@@ -1,12 +1,14 @@
 """How much faster is `--recipe tutorial-hotdog` than the same training as the tutorial writes it?
 
-Both train ResNet-34 at 224 px, batch 32, Adam 0.001, and measure on the test part after each epoch. They run
-in turn (A B A B) in child processes on the same pictures; reported are seconds an epoch and their ratio.
+Both train ResNet-34 at 224 px, batch 32, Adam 0.001, and measure on the test part after each epoch.
+They run in turn (A B A B) in child processes on the same pictures; reported are seconds an epoch
+and their ratio.
 
     python benchmarks/tutorial_hotdog.py DATA [--rounds 3] [--pictures 512]
     python benchmarks/tutorial_hotdog.py DATA --rounds 1 --pictures 0        (all pictures)
 
-DATA has train/CLASS/ and test/CLASS/. `--pictures` takes that many of train and half as many of test.
+DATA has train/CLASS/ and test/CLASS/. `--pictures` takes that many of train and half as many of
+test.
 """
 
 import argparse
@@ -20,7 +22,8 @@ from pathlib import Path
 
 
 def tutorial(data: Path, epochs: int, workers: int) -> list[float]:
-    """The tutorial's loop: torchvision's folders, transforms and network, float32, one batch after another."""
+    """The tutorial's loop: torchvision's folders, transforms and network, float32, one batch after
+    another."""
     import torch
     from torch.utils.data import DataLoader
     from torchvision import datasets, models, transforms
@@ -75,7 +78,8 @@ def tutorial(data: Path, epochs: int, workers: int) -> list[float]:
 
 
 def ours(data: Path, epochs: int) -> list[float]:
-    """The same training through the public function; reading the pictures counts for the first epoch."""
+    """The same training through the public function; reading the pictures counts for the first
+    epoch."""
     import shortcut
 
     recipe = shortcut.read_recipe("tutorial-hotdog", {"train.epochs": epochs})
@@ -91,7 +95,8 @@ def ours(data: Path, epochs: int) -> list[float]:
 
 
 def subset(data: Path, pictures: int, folder: Path) -> Path:
-    """Links to the first `pictures` of train and half as many of test, the same number of each class."""
+    """Links to the first `pictures` of train and half as many of test, the same number of each
+    class."""
     for part, count in (("train", pictures), ("test", pictures // 2)):
         classes = sorted(p for p in (data / part).iterdir() if p.is_dir())
         for source in classes:

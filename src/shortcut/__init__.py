@@ -47,7 +47,24 @@ _MODULES = {
     "train": "shortcut.runs",
 }
 
-__all__ = sorted(_MODULES)
+__all__ = [
+    "Classifier",
+    "Outcome",
+    "Prediction",
+    "Recipe",
+    "Scores",
+    "ShortcutError",
+    "create_model",
+    "evaluate",
+    "list_models",
+    "list_recipes",
+    "load",
+    "predict_files",
+    "read_recipe",
+    "read_source",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,8 @@
 """The exact state of a training at the end of an epoch, as a folder of safetensors and JSON.
 
-A state is written beside its final place and renamed, so that there is never half a one; the newest whole one
-is used. Order and augmentation are pure functions of (seed, epoch, index), so no random state is needed.
+A state is written beside its final place and renamed, so that there is never half a one; the newest
+whole one is used. Order and augmentation are pure functions of (seed, epoch, index), so no random
+state is needed.
 """
 
 import json
@@ -85,7 +86,9 @@ def load_state(folder: Path) -> State | None:
                 for name in ("model", "optimizer", "averaged")
             }
             history = tuple(EpochEnd(**epoch) for epoch in facts["history"])
-            return State(**tensors, step=facts["step"], history=history, precision=facts["precision"])
+            return State(
+                **tensors, step=facts["step"], history=history, precision=facts["precision"]
+            )
         except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
             problems.append(f"{path.name}: {error}")
     if states:
@@ -100,15 +103,19 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
         f"{index}.{name}": value
         for index, values in state.items()
         for name, value in values.items()
-        if isinstance(value, torch.Tensor)
     }
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Put back what `optimizer_tensors` gave; settings come from the recipe."""
+    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:
+            # Fused kernels walk through memory: the layout must be the parameter's (channels last).
+            value = torch.empty_like(parameter, device="cpu").copy_(value)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

@@ -32,7 +32,9 @@ class PreprocessCard(Settings):
     image_size: Annotated[int, Field(ge=8, le=4096)]
     resize: Annotated[int, Field(ge=8, le=8192)]
     mean: Triple
-    std: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    std: tuple[
+        Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]
+    ]
 
 
 class ModelCard(Settings):
@@ -44,7 +46,7 @@ class ModelCard(Settings):
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocess: PreprocessCard
     recipe: Recipe | None = None
-    metrics: dict[str, float | int | str] = {}
+    metrics: dict[str, float | int | str] = Field(default_factory=dict)
     created: str = ""
     version: str = ""
 
@@ -86,7 +88,8 @@ class Classifier:
         return next(self.model.parameters()).device
 
     def normalise(self, images: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 on any device -> (N, 3, H, W) float32, zero mean and unit deviation."""
+        """(N, H, W, 3) uint8 on any device -> (N, 3, H, W) float32, zero mean and unit
+        deviation."""
         mean = torch.tensor(self.preprocess.mean, device=images.device) * 255
         std = torch.tensor(self.preprocess.std, device=images.device) * 255
         return ((images - mean) / std).permute(0, 3, 1, 2)
@@ -125,7 +128,8 @@ class Classifier:
         return Prediction(label, scores[label], scores)
 
     def save(self, path: str | Path) -> None:
-        """Write one `.safetensors` file that holds everything; an older file stays whole until then.
+        """Write one `.safetensors` file that holds everything; an older file stays whole until
+        then.
 
         Raises:
             ResourceError: if it cannot be written.

@@ -52,7 +52,8 @@ class Outcome:
 def conclude(
     job: Job, folder: Path, facts: Facts, parts: dict[str, Sequence[Sample]], notices: Sequence[str]
 ) -> Generator[Event, None, Outcome]:
-    """Measure `best.safetensors` in full precision on val, and once on test; write pictures and record.
+    """Measure `best.safetensors` in full precision on val, and once on test; write pictures and
+    record.
 
     Args:
         parts: the samples by part, as in `split.csv`.
@@ -76,7 +77,7 @@ def conclude(
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
 
-    draw_curves(job.history, folder / "curves.png", title=folder.name)
+    draw_curves(job.history, folder / "curves.png", title=folder.name, part=facts.measured_on)
     yield Saved("curves", folder / "curves.png")
     save_confusion(test or val, folder)
     yield Saved("confusion matrix", folder / "confusion_matrix.png")
@@ -115,7 +116,9 @@ def save_confusion(scores: Scores, folder: Path) -> None:
     """
     draw_confusion(scores, folder / "confusion_matrix.png")
     lines = [["truth \\ answer", *scores.classes]]
-    lines += [[name, *map(str, row)] for name, row in zip(scores.classes, scores.confusion, strict=True)]
+    lines += [
+        [name, *map(str, row)] for name, row in zip(scores.classes, scores.confusion, strict=True)
+    ]
     with (folder / "confusion_matrix.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(lines)
 
@@ -123,7 +126,8 @@ def save_confusion(scores: Scores, folder: Path) -> None:
 def predict_some(
     classifier: Classifier, samples: Sequence[Sample], count: int = 5
 ) -> list[PredictedFile]:
-    """Predictions for `count` pictures, evenly spread over `samples`; unreadable ones are passed over."""
+    """Predictions for `count` pictures, evenly spread over `samples`; unreadable ones are passed
+    over."""
     predicted: list[PredictedFile] = []
     for sample in samples[:: max(1, len(samples) // count)][:count]:
         with contextlib.suppress(DecodeError):

@@ -4,17 +4,21 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of all weights and running statistics; `.module` is the network.
+    """An exponential moving average of all weights and running statistics; `.module` is the
+    network.
 
     Args:
-        decay: share of the old average that a step keeps. Early on less is kept, (1 + n) / (10 + n) after n
-            steps, so that the random start is forgotten (as TensorFlow's ExponentialMovingAverage does).
+        decay: share of the old average that a step keeps. Early on less is kept, (1 + n) / (10 + n)
+            after n steps, so that the random start is forgotten (as TensorFlow's
+            ExponentialMovingAverage does).
     """
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], current: list[Tensor], steps: Tensor | int) -> None:
+    def update(averaged: Tensors, current: Tensors, steps: Tensor | int) -> None:
         count = float(steps)
         keep = min(decay, (1 + count) / (10 + count))
         for old, new in zip(averaged, current, strict=True):

@@ -1,13 +1,13 @@
 """What can go wrong, as one small tree. The command line catches the root and prints one line.
 
-    ShortcutError            what a user can cause and a user can mend    exit code 1
-      RecipeError            a setting is unknown, impossible or idle     2
-      DataError              the pictures are not as described            3
-        DecodeError          one picture cannot be read                   3
-      ModelError             a model or checkpoint file does not fit      4
-      ResourceError          disk, memory or a missing package            5
-      NumbersError           the numbers of a training went wrong         6
-      InterruptedRunError    Ctrl-C: says what is there already           130
+ShortcutError            what a user can cause and a user can mend    exit code 1
+  RecipeError            a setting is unknown, impossible or idle     2
+  DataError              the pictures are not as described            3
+    DecodeError          one picture cannot be read                   3
+  ModelError             a model or checkpoint file does not fit      4
+  ResourceError          disk, memory or a missing package            5
+  NumbersError           the numbers of a training went wrong         6
+  InterruptedRunError    Ctrl-C: says what is there already           130
 """
 
 

@@ -28,10 +28,12 @@ def evaluate(
 
     Args:
         threads: how many prepare pictures.
-        max_broken: unreadable files are left out, and named in the result, while their share is below this.
+        max_broken: unreadable files are left out, and named in the result, while their share is
+            below this.
 
     Raises:
-        DataError: a label that the classifier does not know, no samples, or too many unreadable files.
+        DataError: a label that the classifier does not know, no samples, or too many unreadable
+        files.
     """
     label_positions(samples, classifier.classes)
     read = read_all(samples, classifier.preprocess.resize, threads)
@@ -43,7 +45,8 @@ def evaluate(
 
 @torch.inference_mode()
 def measure(classifier: Classifier, batches: Iterable[Batch], precision: Precision) -> Scores:
-    """Scores over batches whose labels are positions in the classifier's classes; each picture counts once."""
+    """Scores over batches whose labels are positions in the classifier's classes; each picture
+    counts once."""
     classifier.model.eval()
     count = len(classifier.classes)
     confusion = np.zeros((count, count), np.int64)
@@ -53,7 +56,9 @@ def measure(classifier: Classifier, batches: Iterable[Batch], precision: Precisi
         with precision.autocast(classifier.device):
             outputs = classifier.model(images)
         probabilities = classifier.model.probabilities(outputs).cpu()
-        loss += float(F.nll_loss(probabilities.clamp_min(1e-12).log(), batch.labels, reduction="sum"))
+        loss += float(
+            F.nll_loss(probabilities.clamp_min(1e-12).log(), batch.labels, reduction="sum")
+        )
         confusion += confusion_matrix(batch.labels.numpy(), probabilities.argmax(1).numpy(), count)
     return Scores(classifier.classes, confusion, loss / max(1, int(confusion.sum())))
 

@@ -1,4 +1,5 @@
-"""What a training reports while it runs, as plain records. The loop yields them; callers decide what to do."""
+"""What a training reports while it runs, as plain records. The loop yields them; callers decide
+what to do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,8 @@ class Step:
     waiting: float
     """Share of this epoch's time so far, 0 to 1, that was spent waiting for pictures."""
     seconds_left: float
-    """Forecast for the rest of the training, validation included, from what has been measured so far."""
+    """Forecast for the rest of the training, validation included, from what has been measured so
+    far."""
 
 
 @dataclass(frozen=True, slots=True)

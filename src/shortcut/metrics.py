@@ -100,7 +100,9 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
         ValueError: unless 0 <= correct <= images and images > 0.
     """
     if not 0 <= correct <= images or images == 0:
-        raise ValueError(f"correct (={correct}) must lie in 0 to images (={images}), images above 0")
+        raise ValueError(
+            f"correct (={correct}) must lie in 0 to images (={images}), images above 0"
+        )
     share = correct / images
     shrink = 1 + Z95**2 / images
     centre = (share + Z95**2 / (2 * images)) / shrink

@@ -9,7 +9,8 @@ from shortcut.settings import OptimSettings, SgdSettings
 def make_optimizer(model: nn.Module, settings: OptimSettings) -> Optimizer:
     """Adam, AdamW or SGD over all trainable parameters, fused into one kernel a step.
 
-    Matrices and filters decay; biases and norms do not (one-dimensional parameters set scales, which decay
+    Matrices and filters decay; biases and norms do not (one-dimensional parameters set scales,
+    which decay
     would only pull to zero: +0.5 % top-1 in arXiv:2110.00476's and torchvision's recipes).
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -6,7 +6,6 @@ bfloat16 on a CPU without the instructions for it is more than twice as slow and
 
 import copy
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +22,7 @@ class Precision:
     format: Format
     channels_last: bool
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[None]:
+    def autocast(self, device: torch.device) -> torch.autocast:
         """Convolutions in bfloat16 inside this context, or a context that does nothing."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.format == "bf16")
 
@@ -59,17 +58,21 @@ def choose_precision(
 ) -> Choice:
     """Time a few training steps of a copy of `model` in each candidate and take the fastest.
 
-    The batch is made smaller (at most 16 pictures, at most 400,000 pixels) to stay within seconds; ratios
-    hardly depend on it. `wanted` leaves out candidates of the other format.
+    The batch is made smaller (at most 16 pictures, at most 400,000 pixels) to stay within seconds;
+    ratios hardly depend on it. A `wanted` format is taken untimed, so that two runs of one recipe
+    compute the same bits.
     """
+    if wanted != "auto":
+        return Choice(Precision(wanted, channels_last=True), {})
     pictures = max(2, min(batch_size, 16, 400_000 // image_size**2))
     trial = copy.deepcopy(model).to(device).train()
     images = torch.rand(pictures, 3, image_size, image_size, device=device)
-    candidates = [c for c in CANDIDATES if wanted in ("auto", c.format)]
     speeds: dict[Precision, float] = {}
-    for candidate in candidates:
+    for candidate in CANDIDATES:
         trial.to(
-            memory_format=torch.channels_last if candidate.channels_last else torch.contiguous_format
+            memory_format=torch.channels_last
+            if candidate.channels_last
+            else torch.contiguous_format
         )
         seconds = min(_step_seconds(trial, candidate, images) for _ in range(3))
         speeds[candidate] = pictures / seconds

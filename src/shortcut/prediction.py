@@ -1,4 +1,5 @@
-"""Answers for files and folders, in order, in batches; a file that cannot be read gets its reason instead."""
+"""Answers for files and folders, in order, in batches; a file that cannot be read gets its reason
+instead."""
 
 import csv
 import io
@@ -35,7 +36,8 @@ def predict_files(
 
 
 def as_text(answers: Sequence[Answer]) -> str:
-    """The cats-and-dogs tutorial's sentence, a line a file; with the file's name where there are several."""
+    """The cats-and-dogs tutorial's sentence, a line a file; with the file's name where there are
+    several."""
     lines: list[str] = []
     for answer in answers:
         prefix = f"{answer.file}: " if len(answers) > 1 else ""
@@ -71,7 +73,12 @@ def _record(answer: Answer) -> dict[str, object]:
     if answer.prediction is None:
         return {"file": str(answer.file), "error": answer.error}
     best = answer.prediction
-    return {"file": str(answer.file), "label": best.label, "score": best.score, "scores": best.scores}
+    return {
+        "file": str(answer.file),
+        "label": best.label,
+        "score": best.score,
+        "scores": best.scores,
+    }
 
 
 def _expand(path: Path) -> list[Path]:

@@ -1,4 +1,5 @@
-"""From settings and labelled files to a job that can be trained: `prepare` is a straight line, top to bottom."""
+"""From settings and labelled files to a job that can be trained: `prepare` is a straight line, top
+to bottom."""
 
 import os
 from collections.abc import Generator, Mapping, Sequence
@@ -32,7 +33,8 @@ def prepare(
     cache: Path,
     precision: Precision | None = None,
 ) -> Generator[Event, None, Job]:
-    """Read the pictures, build the network, choose number formats; yields progress, returns the job.
+    """Read the pictures, build the network, choose number formats; yields progress, returns the
+    job.
 
     Args:
         parts: `train` and `val`: labelled files.
@@ -50,7 +52,9 @@ def prepare(
     wanted = "standard" if pretrained else recipe.model.stem
     stem = choose_stem(recipe.model.name, size, wanted)
     if wanted == "auto" and stem == "small" and find_variant(recipe.model.name).stem is None:
-        yield Notice(f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's")
+        yield Notice(
+            f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"
+        )
 
     train = yield from _read(parts["train"], preprocess.resize, recipe.data.max_broken)
     val = yield from _read(parts["val"], preprocess.resize, recipe.data.max_broken)
@@ -96,7 +100,8 @@ def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
     """The class names of `train`, sorted; `val` must have the same.
 
     Raises:
-        DataError: fewer than two classes, or a class that stands in one part only; the classes are named.
+        DataError: fewer than two classes, or a class that stands in one part only; the classes are
+        named.
     """
     train = {sample.label for sample in parts["train"]}
     val = {sample.label for sample in parts["val"]}
@@ -146,6 +151,11 @@ def _choose_precision(
         batch_size=recipe.train.batch_size,
         device=world.device,
     )
+    if not choice.images_per_second:
+        yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
+        return choice.precision
     figures = " · ".join(f"{what} {speed:.0f}" for what, speed in choice.images_per_second.items())
-    yield Notice(f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})")
+    yield Notice(
+        f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
+    )
     return choice.precision

@@ -31,10 +31,12 @@ def list_recipes() -> dict[str, str]:
 
 
 def read_recipe(name: str | Path, changes: Mapping[str, object] | None = None) -> Recipe:
-    """A shipped recipe by name, or a YAML file, with `changes` like {"optim.lr": 0.01} laid over it.
+    """A shipped recipe by name, or a YAML file, with `changes` like {"optim.lr": 0.01} laid over
+    it.
 
     Raises:
-        RecipeError: no such recipe or file, not YAML, an unknown setting (the nearest name is offered), a
+        RecipeError: no such recipe or file, not YAML, an unknown setting (the nearest name is
+        offered), a
             value out of range, or a setting that would have no effect.
     """
     values = Recipe().model_dump(mode="json")
@@ -58,7 +60,9 @@ def parse_changes(assignments: Iterable[str]) -> dict[str, object]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise RecipeError(f"`--set {assignment}` must be KEY=VALUE, e.g. `--set optim.lr=0.01`.")
+            raise RecipeError(
+                f"`--set {assignment}` must be KEY=VALUE, e.g. `--set optim.lr=0.01`."
+            )
         changes[key.strip()] = yaml.safe_load(text)
     return changes
 
@@ -87,7 +91,9 @@ def _load(name: str | Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise RecipeError(f"{name}: not YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(values, dict):
-        raise RecipeError(f"{name}: a recipe is a mapping of settings, like `train: {{epochs: 30}}`.")
+        raise RecipeError(
+            f"{name}: a recipe is a mapping of settings, like `train: {{epochs: 30}}`."
+        )
     return values
 
 
@@ -110,8 +116,9 @@ def _lay_over(values: dict[str, Any], path: list[str], value: object) -> None:
             raise RecipeError(f"unknown setting `{'.'.join(path)}`: `{section}` has no parts.")
         values = inner
     if chooses and values.get("name") != value:
-        # Another optimizer or schedule: what the recipe says about the old one would be refused, but what
-        # both have (lr, weight_decay) was tuned for the old one too. Start from the new one's defaults.
+        # Another optimizer or schedule: what the recipe says about the old one would be refused,
+        # but what both have (lr, weight_decay) was tuned for the old one too. Start from the new
+        # one's defaults.
         values.clear()
     values[last] = value
 

@@ -67,7 +67,8 @@ def make_run_folder(wanted: Path | None, name: str) -> Path:
     """Create the folder of a new run: `wanted` itself, or `runs/NAME`, `runs/NAME-2`, ...
 
     Raises:
-        ResourceError: if `wanted` exists and is not empty (runs are never overwritten), or nothing can be
+        ResourceError: if `wanted` exists and is not empty (runs are never overwritten), or nothing
+        can be
             written there.
     """
     number = 1

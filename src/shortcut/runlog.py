@@ -1,4 +1,5 @@
-"""A run's plain records: log.txt in the tutorials' lines, results.csv a row an epoch, events.jsonl."""
+"""A run's plain records: log.txt in the tutorials' lines, results.csv a row an epoch,
+events.jsonl."""
 
 import csv
 import json
@@ -89,7 +90,8 @@ class RunLog:
         self.log.write(
             f"epoch {event.epoch} av_train_loss: {event.train_loss:.3f} lr: {event.lr:.5f}\n"
             f"epoch {event.epoch} av_{part}_acc: {event.val_accuracy:.3f}\n"
-            f"epoch {event.epoch}, loss {event.train_loss:.4f}, train acc {event.train_accuracy:.3f}, "
+            f"epoch {event.epoch}, loss {event.train_loss:.4f}, "
+            f"train acc {event.train_accuracy:.3f}, "
             f"{part} acc {event.val_accuracy:.3f}, time {event.seconds:.1f} sec\n"
         )
         values = asdict(event)

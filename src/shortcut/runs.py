@@ -1,7 +1,8 @@
-"""Whole stories: train on a folder, go on after an interruption. They call the verbs in their order.
+"""Whole stories: train on a folder, go on after an interruption. They call the verbs in their
+order.
 
-`training` and `resuming` are generators of events that return an `Outcome`; `train` and `resume` run one to
-its end in silence.
+`training` and `resuming` are generators of events that return an `Outcome`; `train` and `resume`
+run one to its end in silence.
 """
 
 import contextlib
@@ -108,7 +109,9 @@ def training(
     try:
         yield Saved("run folder", folder)
         if measured_on == "test":
-            yield _noted(notices, "accuracy is measured on the test part, which also chooses the best epoch")
+            yield _noted(
+                notices, "accuracy is measured on the test part, which also chooses the best epoch"
+            )
         yield _noted(notices, _describe(source, parts, world))
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
@@ -141,7 +144,9 @@ def resuming(
         parts["test"] = written["test"]
     state = load_state(folder / "resume")
     if state is None:
-        raise ModelError(f"{folder}: no epoch was finished, so there is nothing to go on from; train anew.")
+        raise ModelError(
+            f"{folder}: no epoch was finished, so there is nothing to go on from; train anew."
+        )
     precision = Precision(**state.precision)
     notices: list[str] = []
     world = find_world(device)
@@ -153,7 +158,8 @@ def resuming(
 
 
 def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", "test"]]:
-    """Which samples train, which are measured each epoch (`val`), and which wait for the end (`test`).
+    """Which samples train, which are measured each epoch (`val`), and which wait for the end
+    (`test`).
 
     Returns:
         The parts, and where `val` comes from: `test` if the recipe measures on the test part.
@@ -194,7 +200,8 @@ def _go(
             # Ctrl-C, a closed terminal, NaN: what was learnt since the last epoch is worth a file.
             with contextlib.suppress(ShortcutError):
                 job.measured.save(folder / "last.safetensors")
-                draw_curves(job.history, folder / "curves.png", title=folder.name)
+                if job.history:
+                    _draw(job, folder, facts)
             raise
         ending = conclude(job, folder, facts, parts, notices)
         return (yield from _logged(ending, log))
@@ -202,7 +209,9 @@ def _go(
 
 def _keep(job: Job, folder: Path, facts: Facts, epoch: EpochEnd) -> None:
     metrics = {"epoch": epoch.epoch, "val_accuracy": epoch.val_accuracy}
-    measured = replace(job.measured, metrics=metrics, created=facts.started, version=facts.versions["shortcut"])
+    measured = replace(
+        job.measured, metrics=metrics, created=facts.started, version=facts.versions["shortcut"]
+    )
     measured.save(folder / "last.safetensors")
     if epoch.improved:
         measured.save(folder / "best.safetensors")
@@ -217,6 +226,11 @@ def _keep(job: Job, folder: Path, facts: Facts, epoch: EpochEnd) -> None:
         precision=asdict(job.precision),
     )
     save_state(folder / "resume", state)
+
+
+def _draw(job: Job, folder: Path, facts: Facts) -> None:
+    part = facts.measured_on
+    draw_curves(job.history, folder / "curves.png", title=folder.name, part=part)
 
 
 def _restore(job: Job, state: State) -> None:
@@ -267,7 +281,9 @@ def _noted(notices: list[str], text: str) -> Notice:
 def _describe(source: Source, parts: Parts, world: World) -> str:
     counts = ", ".join(f"{part} {len(samples):,}" for part, samples in parts.items())
     classes = len(source.classes)
-    return f"{source.name}: {classes} classes by {source.kind}; {counts} pictures; {world.describe()}"
+    return (
+        f"{source.name}: {classes} classes by {source.kind}; {counts} pictures; {world.describe()}"
+    )
 
 
 def _as_written(parts: Parts, measured_on: str) -> Parts:

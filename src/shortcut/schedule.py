@@ -1,6 +1,7 @@
 """Learning rate as a pure function of how far the training is: nothing to save, nothing to restore.
 
-Below, `epoch` is the time since the start in epochs, with a fraction: 2.5 is the middle of the third.
+Below, `epoch` is the time since the start in epochs, with a fraction: 2.5 is the middle of the
+third.
 """
 
 import math
@@ -22,7 +23,8 @@ def lr_factor(
     """Share of `optim.lr` to use at `epoch` of `epochs`.
 
     Args:
-        losses: mean training loss of each epoch that is over; only the plateau schedule looks at them.
+        losses: mean training loss of each epoch that is over; only the plateau schedule looks at
+            them.
     """
     match settings:
         case ConstantSchedule():
@@ -47,7 +49,8 @@ def _cosine(settings: CosineSchedule, epoch: float, epochs: int) -> float:
 
 
 def _one_cycle(settings: OneCycleSchedule, progress: float) -> float:
-    """Up to the peak and down again, both as half cosines (arXiv:1708.07120; annealing as in fastai)."""
+    """Up to the peak and down again, both as half cosines (arXiv:1708.07120; annealing as in
+    fastai)."""
     if progress < settings.peak:
         return _ease(settings.start, 1.0, progress / settings.peak)
     return _ease(1.0, settings.final, (progress - settings.peak) / (1 - settings.peak))

@@ -1,7 +1,8 @@
-"""Every setting: its type, its default, its meaning, its rule. Reading them from files is in `recipe.py`.
+"""Every setting: its type, its default, its meaning, its rule. Reading them from files is in
+`recipe.py`.
 
-Where a setting belongs to one choice only (`momentum` to SGD), it stands in that choice's model, so a setting
-that would have no effect does not exist there and is refused.
+Where a setting belongs to one choice only (`momentum` to SGD), it stands in that choice's model, so
+a setting that would have no effect does not exist there and is refused.
 """
 
 from typing import Annotated, Literal
@@ -19,36 +20,49 @@ class Settings(BaseModel):
 
 
 class ModelSettings(Settings):
+    """The network and where its weights start."""
+
     name: str = "resnet18"
     """A name that `shortcut models` lists."""
     stem: Literal["auto", "standard", "small"] = "auto"
-    """`small` keeps the size of pictures of 64 pixels and less; `auto` decides by `data.image_size`."""
+    """`small` keeps the size of pictures of 64 pixels and less; `auto` decides by
+    `data.image_size`."""
     weights: Literal["none", "imagenet"] = "none"
     """`imagenet` starts from torchvision's published weights, downloaded once."""
 
 
 class DataSettings(Settings):
+    """Picture size, splits, loading."""
+
     image_size: Annotated[int, Field(ge=8, le=1024)] = 128
     """Side in pixels of the square that the network sees."""
     resize: Annotated[int, Field(ge=8, le=2048)] | None = None
-    """Short side in pixels before the middle `image_size` square is cut out; None: image_size x 8 / 7."""
+    """Short side in pixels before the middle `image_size` square is cut out; None: image_size x 8 /
+    7."""
     validation: Literal["auto", "test"] = "auto"
-    """Where accuracy is measured each epoch. `auto`: the data's own val part, else one carved from train.
-    `test`: the test part, as many tutorials do; its best figure is then chosen on the test pictures."""
+    """Where accuracy is measured each epoch. `auto`: the data's own val part, else one carved from
+    train.
+    `test`: the test part, as many tutorials do; its best figure is then chosen on the test
+    pictures."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the training pictures that is carved off where the data has no val part."""
     max_broken: Share = 0.01
     """Training goes on without unreadable pictures while their share is below this."""
     workers: Annotated[int, Field(ge=0)] | None = None
-    """Threads that prepare pictures; None: one on small machines, more where there are more cores."""
+    """Threads that prepare pictures; None: one on small machines, more where there are more
+    cores."""
 
 
 class NoCrop(Settings):
+    """No random crop."""
+
     name: Literal["none"] = "none"
     """The same resize and middle cut as in evaluation."""
 
 
 class ShiftCrop(Settings):
+    """A random place, the size kept."""
+
     name: Literal["shift"]
     """Cut evaluation's square at a random place."""
     pad: Annotated[float, Field(ge=0, le=0.5)] = 0.0
@@ -56,6 +70,8 @@ class ShiftCrop(Settings):
 
 
 class ResizedCrop(Settings):
+    """A random place and size."""
+
     name: Literal["resized"]
     """Cut a random part of the picture and resize it (arXiv:1409.4842)."""
     smallest: Annotated[float, Field(gt=0, le=1)] = 0.35
@@ -65,6 +81,8 @@ class ResizedCrop(Settings):
 
 
 class AugmentSettings(Settings):
+    """How training pictures are varied."""
+
     crop: NoCrop | ShiftCrop | ResizedCrop = Field(
         default=ResizedCrop(name="resized"), discriminator="name"
     )
@@ -73,12 +91,16 @@ class AugmentSettings(Settings):
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Alpha of the beta distribution (arXiv:1710.09412); 0 is off. Pays from about 60 epochs on."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
-    """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the batches."""
+    """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the
+    batches."""
     start_size: Annotated[int, Field(ge=8)] | None = None
-    """First image size where the size grows over the epochs up to `data.image_size`; None: constant."""
+    """First image size where the size grows over the epochs up to `data.image_size`; None:
+    constant."""
 
 
 class AdamSettings(Settings):
+    """Adam (arXiv:1412.6980), or AdamW with decoupled decay (arXiv:1711.05101)."""
+
     name: Literal["adam", "adamw"]
     lr: Positive = 0.001
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -88,6 +110,8 @@ class AdamSettings(Settings):
 
 
 class SgdSettings(Settings):
+    """Stochastic gradient descent with momentum."""
+
     name: Literal["sgd"]
     lr: Positive = 0.05
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
@@ -99,10 +123,14 @@ OptimSettings = Annotated[AdamSettings | SgdSettings, Field(discriminator="name"
 
 
 class ConstantSchedule(Settings):
+    """The learning rate stays."""
+
     name: Literal["constant"] = "constant"
 
 
 class StepSchedule(Settings):
+    """It falls every so many epochs."""
+
     name: Literal["step"]
     every: Annotated[int, Field(ge=1)]
     """Epochs between two falls."""
@@ -110,6 +138,8 @@ class StepSchedule(Settings):
 
 
 class PlateauSchedule(Settings):
+    """It falls when the training loss stalls."""
+
     name: Literal["plateau"]
     patience: Annotated[int, Field(ge=0)] = 10
     """Epochs without a lower training loss that are tolerated."""
@@ -117,6 +147,8 @@ class PlateauSchedule(Settings):
 
 
 class CosineSchedule(Settings):
+    """It warms up, then falls along half a cosine."""
+
     name: Literal["cosine"]
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -124,6 +156,8 @@ class CosineSchedule(Settings):
 
 
 class OneCycleSchedule(Settings):
+    """It rises to a peak and falls to the end."""
+
     name: Literal["onecycle"]
     peak: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Share of the training after which the rate is at `optim.lr` (arXiv:1708.07120)."""
@@ -138,10 +172,13 @@ ScheduleSettings = Annotated[
 
 
 class TrainSettings(Settings):
+    """Length, batches and what is done to the step."""
+
     epochs: Annotated[int, Field(ge=1)] = 30
     batch_size: Annotated[int, Field(ge=1)] = 32
     accumulate: Annotated[int, Field(ge=1)] = 1
-    """Batches whose gradients are added before a step: the step sees batch_size x accumulate pictures."""
+    """Batches whose gradients are added before a step: the step sees batch_size x accumulate
+    pictures."""
     label_smoothing: Share = 0.0
     clip_norm: Positive | None = None
     """Longest allowed gradient (2-norm); None does not clip."""
@@ -150,7 +187,8 @@ class TrainSettings(Settings):
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many epochs without a better validation accuracy."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` times both on this machine for a second or two and takes the faster."""
+    """`auto` times formats and memory layouts on this machine for some seconds and takes the
+    fastest; another machine may then compute other bits."""
     keep: Annotated[int, Field(ge=1)] | Literal["all"] = 3
     """How many improvements stay in `kept/`."""
 
@@ -171,7 +209,9 @@ class Recipe(Settings):
     def _fits_together(self) -> "Recipe":
         size, augment = self.data.image_size, self.augment
         if self.data.resize is not None and self.data.resize < size:
-            raise ValueError(f"`data.resize` (={self.data.resize}) is below `data.image_size` (={size})")
+            raise ValueError(
+                f"`data.resize` (={self.data.resize}) is below `data.image_size` (={size})"
+            )
         if augment.start_size is not None and augment.start_size > size:
             raise ValueError(
                 f"`augment.start_size` (={augment.start_size}) is above `data.image_size` (={size})"

@@ -1,6 +1,7 @@
 """Training: `fit` is a loop that yields what happens; the caller decides what to do about it.
 
-The step is written once, for every precision, accumulation, mixing and averaging: what is off does nothing.
+The step is written once, for every precision, accumulation, mixing and averaging: what is off does
+nothing.
 """
 
 import math
@@ -142,7 +143,9 @@ def train_step(job: Job, batches: Sequence[Batch], epoch: int) -> tuple[float, i
             outputs = model(mixed.images)
         loss = _loss(outputs.float(), mixed, job.recipe.train.label_smoothing)
         (loss * (len(batch.labels) / total)).backward()
-        loss_sum += loss.item() * len(batch.labels)  # one wait for the device a batch, to catch NaN at once
+        loss_sum += loss.item() * len(
+            batch.labels
+        )  # one wait for the device a batch, to catch NaN at once
         correct += int((outputs.argmax(1) == mixed.labels).sum())
     if not math.isfinite(loss_sum):
         job.optimizer.zero_grad(set_to_none=True)
@@ -169,12 +172,13 @@ def _loss(outputs: Tensor, mixed: Mixed, smoothing: float) -> Tensor:
 
 
 def _seconds_left(job: Job, epoch: int, done: float, tally: Tally) -> float:
-    """Time goes with the number of pixels; measuring takes a third of training's time per picture until known."""
+    """Time goes with the number of pixels; measuring takes a third of training's time per picture
+    until known."""
     pixels = [job.train.size(e) ** 2 for e in range(job.recipe.train.epochs)]
     spent = time.perf_counter() - tally.started
     per_pixel = spent / (done * pixels[epoch])
     training = per_pixel * (sum(pixels[epoch:]) - done * pixels[epoch])
-    final = job.val.preprocess.image_size ** 2
+    final = job.val.preprocess.image_size**2
     measuring = per_pixel / 3 * final * len(job.val.labels) / len(job.train.labels)
     if job.history:
         last = job.history[-1]

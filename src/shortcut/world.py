@@ -1,4 +1,5 @@
-"""Where the work is done: the device. Later also how many processes share it; no other file will know."""
+"""Where the work is done: the device. Later also how many processes share it; no other file will
+know."""
 
 from dataclasses import dataclass
 
@@ -38,5 +39,7 @@ def find_world(device: str = "auto") -> World:
         found = torch.device(device)
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError) as error:
-        raise ResourceError(f"device `{device}` is not available here; try `--device cpu`.") from error
+        raise ResourceError(
+            f"device `{device}` is not available here; try `--device cpu`."
+        ) from error
     return World(found)

@@ -252,7 +252,9 @@ def test_broken_exif_does_not_cost_the_picture() -> None:
 def test_threads_leave_the_warning_filters_as_they_were() -> None:
     data = encoded(Image.new("RGB", (64, 64)), "PNG")
     before = list(warnings.filters)
-    threads = [threading.Thread(target=lambda: [decode_picture(data) for _ in range(20)]) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: [decode_picture(data) for _ in range(20)]) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

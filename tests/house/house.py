@@ -18,14 +18,14 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "events", "settings", "recipe"}),
     frozenset(
         {"models", "data", "optim", "schedule", "ema", "metrics"}
-        | {"world", "checkpoint", "runlog", "precision"}
+        | {"world", "checkpoint", "runlog", "runfolder", "precision"}
     ),
-    frozenset({"classifier", "evaluation"}),
+    frozenset({"classifier", "evaluation", "job"}),
     frozenset(
-        {"training", "prediction", "record", "report", "gradcam"}
+        {"preparation", "training", "prediction", "record", "report", "gradcam"}
         | {"summary", "diagram", "calibration", "formats"}
     ),
-    frozenset({"runs"}),  # stories: they call the verbs in their order
+    frozenset({"runs", "conclusion"}),  # stories: they call the verbs in their order
     frozenset({"console", "server"}),
     frozenset({"cli", "__init__", "__main__"}),
 )
@@ -33,7 +33,10 @@ FLOORS: tuple[frozenset[str], ...] = (
 # On one floor nobody knows a neighbour, but for these: who -> whom.
 ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "recipe": frozenset({"errors", "settings"}),
+    "checkpoint": frozenset({"models"}),  # its tensor files
     "evaluation": frozenset({"classifier"}),
+    "job": frozenset({"classifier"}),
+    "runs": frozenset({"conclusion"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),
 }

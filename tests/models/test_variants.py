@@ -69,11 +69,10 @@ def test_the_number_in_a_name_counts_the_layers_with_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_every_row_takes_its_smallest_and_a_large_picture(name: str) -> None:
-    model = on_meta(name, num_classes=3)
-    smallest, largest = VARIANTS[name].sizes
-    for size in (smallest, min(224, largest)):
-        assert model(torch.empty(2, 3, size, size, device="meta")).shape == (2, 3)
+def test_every_row_takes_its_smallest_picture(name: str) -> None:
+    size, _ = VARIANTS[name].sizes
+    x = torch.empty(2, 3, size, size, device="meta")
+    assert on_meta(name, num_classes=3).eval()(x).shape == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_write_that_fails_late_leaves_the_old_file(
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path, reason in [
-        (tmp_path / "file" / "a.safetensors", "File exists"),
+        (tmp_path / "file" / "a.safetensors", f"`{tmp_path / 'file'}` is a file, not a folder"),
         (tmp_path, "Is a directory"),
     ]:
         said = message(ResourceError, lambda path=path: write_tensors(path, small_state(), {}))
@@ -535,7 +535,9 @@ def test_a_cache_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("a file in the way")
     url = server.offer(pickled(small_state()))
     said = message(ResourceError, lambda: fetch_imagenet("resnet18", tmp_path, url=url))
-    assert said.startswith(f"cannot write in `{tmp_path / 'weights'}`: File exists.")
+    assert said.startswith(
+        f"cannot write in `{tmp_path / 'weights'}`: `{tmp_path / 'weights'}` is a file"
+    )
     assert server.requests == []
 
 

@@ -1,4 +1,5 @@
-"""The command line: one small file a group of commands. Each parses, calls one public function, shows."""
+"""The command line: one small file a group of commands. Each parses, calls one public function,
+shows."""
 
 import os
 import sys

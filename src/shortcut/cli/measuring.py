@@ -31,13 +31,14 @@ def evaluate(
     from shortcut.classifier import load
     from shortcut.data.sources import choose_part, default_cache, read_source
     from shortcut.evaluation import evaluate as measure
+    from shortcut.events import Notice
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
     chosen, samples = choose_part(read_source(data, cache=default_cache()), part)
     scores = measure(classifier, samples, batch_size=batch_size)
     for line in scores.left_out:
-        console.note(f"left out: {line}")
+        console.Screen().show(Notice(f"left out: {line}"))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         conclusion.save_confusion(scores, output)

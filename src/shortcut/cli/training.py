@@ -31,7 +31,9 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 
 def train(
     data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
-    recipe: Annotated[str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")
+    ] = "default",
     model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
     weights: Annotated[str | None, typer.Option(help="none or imagenet.")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
@@ -113,10 +115,14 @@ def _what_is_there(folder: Path | None, best: Any) -> str:
     if folder is None or not folder.exists():
         return "interrupted before the training began; nothing was written."
     if best is None:
-        return f"interrupted before the first epoch was measured; {folder}/last.safetensors holds the weights."
+        return (
+            "interrupted before the first epoch was measured; "
+            f"{folder}/last.safetensors holds the weights as they were."
+        )
     return (
-        f"interrupted; the best model so far (epoch {best.epoch}, accuracy {best.val_accuracy:.3f}) is "
-        f"{folder}/best.safetensors; `shortcut resume {folder}` goes on."
+        f"interrupted; the best model so far (epoch {best.epoch}, accuracy "
+        f"{best.val_accuracy:.3f}) is {folder}/best.safetensors; "
+        f"`shortcut resume {folder}` goes on."
     )
 
 

@@ -1,7 +1,7 @@
 """Training views: which part of a picture is cut out and whether it is mirrored.
 
-Every choice is a pure function of (seed, epoch, index), so it does not matter which thread or process makes
-a view, in what order, or whether the run was interrupted in between.
+Every choice is a pure function of (seed, epoch, index), so it does not matter which thread or
+process makes a view, in what order, or whether the run was interrupted in between.
 """
 
 import math
@@ -21,8 +21,9 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 def epoch_size(epoch: int, epochs: int, start: int | None, final: int) -> int:
     """Image size in pixels of an epoch (counted from 0), growing in equal stages of 32 pixels.
 
-    The last quarter of the epochs is at the final size. Early epochs learn coarse features, which need few
-    pixels, and time goes with their number (progressive learning, arXiv:2104.00298, section 4).
+    The last quarter of the epochs is at the final size. Early epochs learn coarse features, which
+    need few pixels, and time goes with their number (progressive learning, arXiv:2104.00298,
+    section 4).
     """
     if start is None or start >= final:
         return final
@@ -69,7 +70,8 @@ def training_view(
 
 
 def _random_part(width: int, height: int, crop: ResizedCrop, rng: np.random.Generator) -> Box:
-    """A part of random area and proportion at a random place (Inception's crop, arXiv:1409.4842)."""
+    """A part of random area and proportion at a random place (Inception's crop,
+    arXiv:1409.4842)."""
     for _ in range(10):
         area = width * height * rng.uniform(crop.smallest, 1)
         ratio = math.exp(rng.uniform(-math.log(crop.ratio), math.log(crop.ratio)))

@@ -1,6 +1,8 @@
-"""Decoded pictures in memory: each file is opened once, and every unreadable one is found before training.
+"""Decoded pictures in memory: each file is opened once, and every unreadable one is found before
+training.
 
-Only decoded pixels are kept, never augmented ones, so a cached run sees the same views as an uncached one.
+Only decoded pixels are kept, never augmented ones, so a cached run sees the same views as an
+uncached one.
 """
 
 import os
@@ -77,7 +79,9 @@ def shrunk(path: Path, short_side: int) -> Image.Image:
     return resize_short(image, short_side) if min(image.size) > short_side else image
 
 
-def read_pictures(samples: Sequence[Sample], short_side: int, *, threads: int) -> Iterator[Read | int]:
+def read_pictures(
+    samples: Sequence[Sample], short_side: int, *, threads: int
+) -> Iterator[Read | int]:
     """Open every file once; yields the number done from time to time, at the end one `Read`.
 
     Args:
@@ -93,7 +97,9 @@ def read_pictures(samples: Sequence[Sample], short_side: int, *, threads: int) -
         # In slices, so that no more than a slice of decoded pictures ever waits.
         for start in range(0, len(samples), 256):
             part = samples[start : start + 256]
-            for sample, result in zip(part, pool.map(lambda s: _attempt(s, short_side), part), strict=True):
+            for sample, result in zip(
+                part, pool.map(lambda s: _attempt(s, short_side), part), strict=True
+            ):
                 if isinstance(result, str):
                     broken.append(result)
                     continue

@@ -77,7 +77,8 @@ _pillow_warnings_off = _PillowWarningsOff()
 def decode_picture(
     picture: Picture, *, min_side: int | None = None, max_pixels: int = 100_000_000
 ) -> Image.Image:
-    """The picture in a file (a path, or its bytes), or an opened one: upright, mode RGB, first frame.
+    """The picture in a file (a path, or its bytes), or an opened one: upright, mode RGB, first
+    frame.
 
     The contents decide the format, not the ending: JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, and AVIF
     where Pillow has it. EXIF orientation is applied; transparency is laid over white; deep grey

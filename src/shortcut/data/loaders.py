@@ -1,7 +1,8 @@
-"""Batches: which pictures, in which order, made by threads while the network is busy with the last one.
+"""Batches: which pictures, in which order, made by threads while the network is busy with the last
+one.
 
-Threads, not processes: decoding and resizing release the interpreter lock, and nothing has to be copied
-between processes (on two cores, worker processes take time from the training step itself).
+Threads, not processes: decoding and resizing release the interpreter lock, and nothing has to be
+copied between processes (on two cores, worker processes take time from the training step itself).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,8 @@ from shortcut.settings import AugmentSettings
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures as they lie in memory: normalisation and the change of layout are the device's work."""
+    """Pictures as they lie in memory: normalisation and the change of layout are the device's
+    work."""
 
     images: Tensor
     """(N, side, side, 3) uint8."""
@@ -44,15 +46,14 @@ class TrainingLoader:
     threads: int
 
     def __len__(self) -> int:
-        """Batches an epoch; a last one of a single picture is left out (batch norm cannot use it)."""
+        """Batches an epoch; a last one of a single picture is left out (batch norm cannot use
+        it)."""
         full, rest = divmod(len(self.labels), self.batch_size)
         return full + (rest > 1 or full == 0)
 
     def size(self, epoch: int) -> int:
         """Image size in pixels of an epoch, counted from 0."""
-        return epoch_size(
-            epoch, self.epochs, self.augment.start_size, self.preprocess.image_size
-        )
+        return epoch_size(epoch, self.epochs, self.augment.start_size, self.preprocess.image_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""
@@ -86,7 +87,9 @@ class EvaluationLoader:
             range(start, min(start + self.batch_size, count))
             for start in range(0, count, self.batch_size)
         ]
-        return _batches(lists, lambda i: self.preprocess(self.pictures[i]), self.labels, self.threads)
+        return _batches(
+            lists, lambda i: self.preprocess(self.pictures[i]), self.labels, self.threads
+        )
 
 
 def _batches(

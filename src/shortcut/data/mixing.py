@@ -12,7 +12,8 @@ from shortcut.settings import AugmentSettings
 
 @dataclass(frozen=True)
 class Mixed:
-    """A batch with two labels a picture: the loss is `share` x the first's + (1 - `share`) x the second's."""
+    """A batch with two labels a picture: the loss is `share` x the first's + (1 - `share`) x the
+    second's."""
 
     images: Tensor
     """(N, 3, H, W)."""
@@ -23,8 +24,11 @@ class Mixed:
     share: float
 
 
-def mix(images: Tensor, labels: Tensor, settings: AugmentSettings, key: tuple[int, int, int]) -> Mixed:
-    """Blend each picture with its successor in the batch, as `settings` ask; unchanged if they do not.
+def mix(
+    images: Tensor, labels: Tensor, settings: AugmentSettings, key: tuple[int, int, int]
+) -> Mixed:
+    """Blend each picture with its successor in the batch, as `settings` ask; unchanged if they do
+    not.
 
     Args:
         images: (N, 3, H, W) float, normalised.
@@ -33,7 +37,9 @@ def mix(images: Tensor, labels: Tensor, settings: AugmentSettings, key: tuple[in
     """
     if not (settings.mixup or settings.cutmix):
         return Mixed(images, labels, labels, 1.0)
-    rng = np.random.default_rng((*key, 1))  # not the stream of the views, which is keyed by three numbers
+    rng = np.random.default_rng(
+        (*key, 1)
+    )  # not the stream of the views, which is keyed by three numbers
     both = settings.mixup and settings.cutmix
     cuts = rng.random() < 0.5 if both else bool(settings.cutmix)
     alpha = settings.cutmix if cuts else settings.mixup

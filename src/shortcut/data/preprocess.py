@@ -1,6 +1,8 @@
-"""The one way from a decoded picture to the network's input, shared by evaluation, prediction and exports.
+"""The one way from a decoded picture to the network's input, shared by evaluation, prediction and
+exports.
 
-Pillow and NumPy only, so that prediction needs no torch. Normalisation is left to the network's side.
+Pillow and NumPy only, so that prediction needs no torch. Normalisation is left to the network's
+side.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,11 +38,13 @@ class Preprocess:
         return cut(image, self.middle(image), self.image_size)
 
     def resized(self, image: Image.Image) -> Image.Image:
-        """The picture with a short side of `resize` pixels; as it is, bit for bit, if it has that already."""
+        """The picture with a short side of `resize` pixels; as it is, bit for bit, if it has that
+        already."""
         return resize_short(image, self.resize)
 
     def middle(self, image: Image.Image) -> Box:
-        """The square that is kept of a resized picture: left, top, right, bottom in whole pixels."""
+        """The square that is kept of a resized picture: left, top, right, bottom in whole
+        pixels."""
         left = (image.width - self.image_size) // 2
         top = (image.height - self.image_size) // 2
         return left, top, left + self.image_size, top + self.image_size
@@ -53,7 +57,8 @@ class Preprocess:
 def resize_short(image: Image.Image, side: int) -> Image.Image:
     """Resize in proportion so that the short side is `side` pixels (bilinear with antialiasing).
 
-    Of pictures longer than 4:1 only the middle is used: a 1 x 60,000 strip would otherwise become gigabytes.
+    Of pictures longer than 4:1 only the middle is used: a 1 x 60,000 strip would otherwise become
+    gigabytes.
     """
     short = min(image.size)
     if max(image.size) > 4 * short:
@@ -62,12 +67,14 @@ def resize_short(image: Image.Image, side: int) -> Image.Image:
         return image
     scale = side / short
     size = (round(image.width * scale), round(image.height * scale))
-    # Shrinking by whole boxes first saves a third of the filter's time; 3.0 is the gap Pillow calls "fair".
+    # Shrinking by whole boxes first saves a third of the filter's time; 3.0 is the gap Pillow calls
+    # "fair".
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
 def cut(image: Image.Image, box: Box, side: int) -> Pixels:
-    """The part of `image` inside `box` (left, top, right, bottom) as a (side, side, 3) uint8 square."""
+    """The part of `image` inside `box` (left, top, right, bottom) as a (side, side, 3) uint8
+    square."""
     return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box=box))
 
 

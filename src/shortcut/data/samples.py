@@ -8,7 +8,8 @@ PARTS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled picture. The label is the class *name*: positions mean nothing across data sets."""
+    """One labelled picture. The label is the class *name*: positions mean nothing across data
+    sets."""
 
     path: Path
     label: str

@@ -1,4 +1,5 @@
-"""The networks: `resnet.py` is the paper, `relatives.py` its relatives, `variants.py` the table of sizes."""
+"""The networks: `resnet.py` is the paper, `relatives.py` its relatives, `variants.py` the table of
+sizes."""
 
 from shortcut.models.resnet import BasicBlock as BasicBlock
 from shortcut.models.resnet import Bottleneck as Bottleneck

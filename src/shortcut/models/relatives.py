@@ -1,4 +1,5 @@
-"""Networks that differ from `resnet.py` by one idea each: no shortcuts, free shortcuts, a tutorial's choices."""
+"""Networks that differ from `resnet.py` by one idea each: no shortcuts, free shortcuts, a
+tutorial's choices."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,8 +11,8 @@ from shortcut.models.resnet import BasicBlock, Norm, ResNet, conv3x3
 
 
 class PlainBlock(BasicBlock):
-    """The same two convolutions without the addition: the paper's plain nets, which get worse with depth
-    (section 1, Figure 1; section 4.1, Table 2)."""
+    """The same two convolutions without the addition: the paper's plain nets, which get worse with
+    depth (section 1, Figure 1; section 4.1, Table 2)."""
 
     @staticmethod
     def shortcut(inplanes: int, planes: int, stride: int, norm_layer: Norm) -> nn.Module | None:
@@ -22,7 +23,8 @@ class PlainBlock(BasicBlock):
 
 
 class PadShortcut(nn.Module):
-    """Shortcut without parameters: skip every other pixel, fill new channels with zeros (section 3.3, option A).
+    """Shortcut without parameters: skip every other pixel, fill new channels with zeros (section
+    3.3, option A).
 
     (N, C, H, W) -> (N, C + added, ceil(H / stride), ceil(W / stride)).
     """
@@ -49,7 +51,8 @@ class PadBlock(BasicBlock):
 class TutorialBlock(BasicBlock):
     """Basic block of the cats-and-dogs tutorial: biased convolutions and 3x3 shortcuts.
 
-    The biases do nothing that the norm behind them does not undo; they are kept to be true to the source.
+    The biases do nothing that the norm behind them does not undo; they are kept to be true to the
+    source.
     """
 
     bias: ClassVar[bool] = True
@@ -62,9 +65,10 @@ class TutorialBlock(BasicBlock):
 class TutorialResNet(ResNet):
     """ResNet-34 as the cats-and-dogs tutorial writes it, with its five differences from the paper.
 
-    Biased block convolutions, 3x3 shortcuts, a stem without padding, `AvgPool2d(4)`, and a softmax before
-    the cross entropy. That last one applies softmax twice, so for two classes the loss cannot fall below
-    log(1 + 1/e) = 0.3133. Takes pictures of 107 to 234 pixels: outside, the pool does not leave 1x1.
+    Biased block convolutions, 3x3 shortcuts, a stem without padding, `AvgPool2d(4)`, and a softmax
+    before the cross entropy. That last one applies softmax twice, so for two classes the loss
+    cannot fall below log(1 + 1/e) = 0.3133. Takes pictures of 107 to 234 pixels: outside, the pool
+    does not leave 1x1.
     """
 
     def __init__(self, layers: Sequence[int], num_classes: int) -> None:
@@ -72,7 +76,8 @@ class TutorialResNet(ResNet):
         self.avgpool = nn.AvgPool2d(4)
 
     def classify(self, fmap: Tensor) -> Tensor:
-        """(N, 512, 4..7, 4..7) -> probabilities (N, num_classes): the softmax is part of this network."""
+        """(N, 512, 4..7, 4..7) -> probabilities (N, num_classes): the softmax is part of this
+        network."""
         return super().classify(fmap).softmax(1)
 
     def probabilities(self, outputs: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
-"""The residual network of He et al., "Deep Residual Learning for Image Recognition" (arXiv:1512.03385).
+"""The residual network of He et al., "Deep Residual Learning for Image Recognition"
+(arXiv:1512.03385).
 
-Blocks, the network, its seam (`features`, `classify`). Which sizes exist is in `variants.py`; networks that
-differ by one idea are in `relatives.py`. Parameter names, their order and their initialisation are
-torchvision's, so a state dict moves either way unchanged and equal seeds give equal weights.
+Blocks, the network, its seam (`features`, `classify`). Which sizes exist is in `variants.py`;
+networks that differ by one idea are in `relatives.py`. Parameter names, their order and their
+initialisation are torchvision's, so a state dict moves either way unchanged and equal seeds give
+equal weights.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +14,21 @@ import torch
 from torch import Tensor, nn
 
 Norm = Callable[[int], nn.Module]
-"""Makes a normalisation layer for so many channels: `nn.BatchNorm2d`, or a partial of `nn.GroupNorm`."""
+"""Makes a normalisation layer for so many channels: `nn.BatchNorm2d`, or a partial of
+`nn.GroupNorm`."""
 
 
 def conv3x3(
-    inplanes: int, planes: int, stride: int = 1, groups: int = 1, dilation: int = 1, *, bias: bool = False
+    inplanes: int,
+    planes: int,
+    stride: int = 1,
+    groups: int = 1,
+    dilation: int = 1,
+    *,
+    bias: bool = False,
 ) -> nn.Conv2d:
-    """3x3 convolution that keeps the size at stride 1: (N, inplanes, H, W) -> (N, planes, H/s, W/s)."""
+    """3x3 convolution that keeps the size at stride 1: (N, inplanes, H, W) -> (N, planes, H/s,
+    W/s)."""
     return nn.Conv2d(
         inplanes, planes, 3, stride, padding=dilation, dilation=dilation, groups=groups, bias=bias
     )
@@ -46,7 +56,8 @@ class Residual(nn.Module):
         return nn.Sequential(conv1x1(inplanes, planes, stride), norm_layer(planes))
 
     def branch(self, x: Tensor) -> Tensor:
-        """The residual function F: (N, C_in, H, W) -> (N, C_out, H/stride, W/stride), before the addition."""
+        """The residual function F: (N, C_in, H, W) -> (N, C_out, H/stride, W/stride), before the
+        addition."""
         raise NotImplementedError(f"{type(self).__name__} must define `branch`")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +70,8 @@ class BasicBlock(Residual):
     """Two 3x3 convolutions (Figure 5, left): ResNet-18 and ResNet-34.
 
     Raises:
-        ValueError: for `groups`, `base_width` or `dilation` other than the defaults, as in torchvision.
+        ValueError: for `groups`, `base_width` or `dilation` other than the defaults, as in
+        torchvision.
     """
 
     bias: ClassVar[bool] = False
@@ -94,9 +106,9 @@ class BasicBlock(Residual):
 class Bottleneck(Residual):
     """1x1 reduces, 3x3 works, 1x1 restores (Figure 5, right): ResNet-50 and deeper.
 
-    The stride sits on the 3x3, not on the first 1x1 as in the paper ("v1.5"): the 1x1 would throw three
-    quarters of its input away unseen. `groups` gives ResNeXt (arXiv:1611.05431), `base_width` Wide ResNet
-    (arXiv:1605.07146).
+    The stride sits on the 3x3, not on the first 1x1 as in the paper ("v1.5"): the 1x1 would throw
+    three quarters of its input away unseen. `groups` gives ResNeXt (arXiv:1611.05431), `base_width`
+    Wide ResNet (arXiv:1605.07146).
     """
 
     expansion: ClassVar[int] = 4
@@ -131,7 +143,8 @@ class Bottleneck(Residual):
 
 
 class Stem(NamedTuple):
-    """The layers before the first block: one convolution and, unless `pool_padding` is None, a 3x3/2 max-pool."""
+    """The layers before the first block: one convolution and, unless `pool_padding` is None, a
+    3x3/2 max-pool."""
 
     kernel: int
     stride: int
@@ -142,28 +155,33 @@ class Stem(NamedTuple):
 StemName = Literal["standard", "small", "unpadded"]
 STEMS: dict[StemName, Stem] = {
     "standard": Stem(kernel=7, stride=2, padding=3, pool_padding=1),  # paper, Table 1: size / 4
-    "small": Stem(kernel=3, stride=1, padding=1, pool_padding=None),  # paper, section 4.2: size kept
+    "small": Stem(
+        kernel=3, stride=1, padding=1, pool_padding=None
+    ),  # paper, section 4.2: size kept
     "unpadded": Stem(kernel=7, stride=2, padding=0, pool_padding=0),  # the cats-and-dogs tutorial
 }
 
 
 class ResNet(nn.Module):
-    """Stem, stages of residual blocks, average pooling, one linear layer. (N, 3, H, W) -> (N, num_classes).
+    """Stem, stages of residual blocks, average pooling, one linear layer. (N, 3, H, W) -> (N,
+    num_classes).
 
     Args:
         block: `BasicBlock`, `Bottleneck` or another `Residual`.
         layers: blocks per stage, e.g. (3, 4, 6, 3). Three stages give the paper's CIFAR form.
         num_classes: size of the output.
-        zero_init_residual: start the last norm of each branch at zero, so that every block begins as the
-            identity (+0.2-0.3 % top-1, arXiv:1706.02677).
+        zero_init_residual: start the last norm of each branch at zero, so that every block begins
+            as the identity (+0.2-0.3 % top-1, arXiv:1706.02677).
         groups, width_per_group: see `Bottleneck`.
-        replace_stride_with_dilation: for stages 2, 3, 4: keep the size and dilate instead of striding.
+        replace_stride_with_dilation: for stages 2, 3, 4: keep the size and dilate instead of
+            striding.
         norm_layer: makes the normalisation layers; `nn.BatchNorm2d` by default.
         stem: a row of `STEMS`; `small` is for pictures of 64 pixels and less.
         inplanes: channels after the stem and in the first stage; each further stage doubles them.
 
     Raises:
-        ValueError: if `replace_stride_with_dilation` does not have three elements.
+        ValueError: if `layers` has other than three or four elements, or
+            `replace_stride_with_dilation` other than three.
     """
 
     def __init__(
@@ -184,6 +202,8 @@ class ResNet(nn.Module):
         dilate = (False, False, False)
         if replace_stride_with_dilation is not None:
             dilate = tuple(replace_stride_with_dilation)
+        if len(layers) not in (3, 4):
+            raise ValueError(f"layers (={tuple(layers)}) must name 3 or 4 stages")
         if len(dilate) != 3:
             raise ValueError(f"replace_stride_with_dilation (={dilate}) must have 3 elements")
         self.block = block
@@ -255,7 +275,8 @@ class ResNet(nn.Module):
                     nn.init.zeros_(module.bn2.get_parameter("weight"))
 
     def features(self, x: Tensor) -> Tensor:
-        """Everything before pooling: (N, 3, H, W) -> (N, C, h, w). Heat maps and embeddings cut here."""
+        """Everything before pooling: (N, 3, H, W) -> (N, C, h, w). Heat maps and embeddings cut
+        here."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.maxpool(x)
         x = self.layer1(x)
@@ -264,12 +285,14 @@ class ResNet(nn.Module):
         return self.layer4(x)
 
     def classify(self, fmap: Tensor) -> Tensor:
-        """Pooling and the linear layer: (N, C, h, w) -> outputs (N, num_classes), before any softmax."""
+        """Pooling and the linear layer: (N, C, h, w) -> outputs (N, num_classes), before any
+        softmax."""
         return self.fc(torch.flatten(self.avgpool(fmap), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Outputs of `forward` (N, num_classes) as float32 probabilities that sum to one along each row."""
+        """Outputs of `forward` (N, num_classes) as float32 probabilities that sum to one along each
+        row."""
         return outputs.float().softmax(1)

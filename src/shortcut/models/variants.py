@@ -11,7 +11,8 @@ from shortcut.models.relatives import PadBlock, PlainBlock, TutorialBlock, Tutor
 from shortcut.models.resnet import BasicBlock, Bottleneck, ResNet, StemName
 
 SMALL_PICTURE = 64
-"""Up to this size in pixels the `small` stem is chosen: the standard one would leave 2x2 of it or less."""
+"""Up to this size in pixels the `small` stem is chosen: the standard one would leave 2x2 of it or
+less."""
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,22 @@ def choose_stem(
     """The stem for `name` at `image_size` pixels: the row's own, the one wanted, or by size.
 
     Raises:
-        ModelError: for an unknown name, a size outside the row's limits, or a stem that the row does not have.
+        ModelError: for an unknown name, a size outside the row's limits, or a stem that the row
+        does not have.
     """
     variant = find_variant(name)
     smallest, largest = variant.sizes
     if not smallest <= image_size <= largest:
-        raise ModelError(f"`{name}` takes pictures of {smallest} to {largest} pixels, not {image_size}.")
+        raise ModelError(
+            f"`{name}` takes pictures of {smallest} to {largest} pixels, not {image_size}."
+        )
     if variant.stem is None:
         by_size: StemName = "small" if image_size <= SMALL_PICTURE else "standard"
         return by_size if wanted == "auto" else wanted
     if wanted not in ("auto", variant.stem):
-        raise ModelError(f"`{name}` has the `{variant.stem}` stem only: leave `model.stem` at auto.")
+        raise ModelError(
+            f"`{name}` has the `{variant.stem}` stem only: leave `model.stem` at auto."
+        )
     return variant.stem
 
 
@@ -115,9 +121,12 @@ def create_model(name: str, *, num_classes: int = 1000, stem: StemName | None = 
         stem: `standard` or `small`; None takes the row's own, `standard` where it has none.
 
     Raises:
-        ModelError: for an unknown name (the nearest is offered) or a stem that the row does not have.
+        ModelError: for an unknown name (the nearest is offered) or a stem that the row does not
+        have.
     """
     variant = find_variant(name)
+    if num_classes < 1:
+        raise ModelError(f"num_classes (={num_classes}) must be at least 1.")
     if variant.stem is not None and stem not in (None, variant.stem):
         raise ModelError(f"`{name}` has the `{variant.stem}` stem only, not `{stem}`.")
     if variant.block is TutorialBlock:
@@ -140,4 +149,7 @@ def count_parameters(name: str, num_classes: int = 1000) -> int:
         ModelError: for an unknown name.
     """
     with torch.device("meta"):
-        return sum(parameter.numel() for parameter in create_model(name, num_classes=num_classes).parameters())
+        return sum(
+            parameter.numel()
+            for parameter in create_model(name, num_classes=num_classes).parameters()
+        )

@@ -47,7 +47,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         ResourceError: disk full, no permission, or another fault; an older file stays intact.
     """
-    content = to_safetensors(_independent(tensors), dict(metadata))
+    # None, because safetensors cannot read back what it makes of no tensors and no metadata.
+    content = to_safetensors(_independent(tensors), dict(metadata) or None)
     # Beside the target, because a rename cannot cross file systems.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -182,10 +183,8 @@ def load_matching(model: nn.Module, tensors: Mapping[str, Tensor], *, new_head: 
             wrong.append(f"`{name}` is {given} in the weights and {needed} in the network")
     if wrong:
         more = f", and {len(wrong) - 1} more differ" if len(wrong) > 1 else ""
-        raise ModelError(
-            f"the weights do not fit the network: {wrong[0]}{more}. "
-            "Name the network they were made for."
-        )
+        advice = "Name the network they were made for."
+        raise ModelError(f"the weights do not fit the network: {wrong[0]}{more}. {advice}")
     with torch.no_grad():
         for name in wanted:
             own[name].copy_(tensors[name])
@@ -200,6 +199,8 @@ def _reason(error: Exception) -> str:
     """An error's own words on one line, without its number and file name."""
     if isinstance(error, URLError) and isinstance(error.reason, OSError):
         error = error.reason
+    if isinstance(error, FileExistsError):  # from mkdir, where "File exists" would be a riddle
+        return f"`{error.filename}` is a file, not a folder"
     said = error.strerror if isinstance(error, OSError) else None
     return " ".join((said or str(error) or type(error).__name__).split()).rstrip(".")
 

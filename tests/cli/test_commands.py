@@ -1,0 +1,108 @@
+"""Each command does its job, on a data set that is learnt in a second."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+import shortcut as library
+
+
+@pytest.fixture
+def run(shortcut: Run, tiny_photos: Path, tiny_recipe: Path) -> Path:
+    """A finished run folder."""
+    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run")
+    assert result.code == 0, result
+    return Path("run").resolve()
+
+
+def test_train_prints_json_on_standard_output_and_all_else_beside(
+    shortcut: Run, tiny_photos: Path, tiny_recipe: Path
+) -> None:
+    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--format", "json")
+    found = json.loads(result.out)
+    assert found["run"] == "runs/resnet20-photos"
+    assert set(found["val"]) == {"accuracy", "interval", "images"}
+    assert "epoch" in result.err
+    again = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--format", "json", "--quiet")
+    assert json.loads(again.out)["run"] == "runs/resnet20-photos-2"
+    assert again.err == ""
+
+
+def test_evaluate_equals_a_count_by_hand(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    result = shortcut("evaluate", run / "best.safetensors", tiny_photos, "--format", "json")
+    found = json.loads(result.out)
+    classifier = library.load(run / "best.safetensors")
+    files = sorted(tiny_photos.glob("*/*.png"))
+    right = sum(classifier.predict(file).label == file.parent.name for file in files)
+    assert (found["correct"], found["images"]) == (right, len(files))
+    assert found["accuracy"] == right / len(files)
+    assert (
+        shortcut("val", run / "best.safetensors", tiny_photos, "--format", "json").out == result.out
+    )
+
+
+def test_evaluate_prints_tables_and_writes_the_matrix(
+    shortcut: Run, run: Path, tiny_photos: Path
+) -> None:
+    words = ["evaluate", run / "best.safetensors", tiny_photos, "--output", "found"]
+    result = shortcut(*words)
+    assert "accuracy" in result.out and "24" in result.out
+    assert "precision" in result.out and "blue" in result.out
+    rows = list(csv.reader(Path("found/confusion_matrix.csv").read_text("utf-8").splitlines()))
+    assert rows[0][1:] == ["blue", "red"]
+    assert sum(int(cell) for row in rows[1:] for cell in row[1:]) == 24
+    assert Path("found/confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_in_every_form_and_from_python(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    model, folder = run / "best.safetensors", tiny_photos / "red"
+    answers = json.loads(shortcut("predict", model, folder, "--format", "json").out)
+    classifier = library.load(model)
+    for answer in answers:
+        said = classifier.predict(answer["file"])
+        assert said.label == answer["label"]
+        assert said.score == pytest.approx(answer["score"], abs=1e-6)
+    one = shortcut("predict", model, folder / "photo-00.png", "--format", "text").out
+    score = f"{answers[0]['score']:.2f}"
+    assert one == f"this picture might be: {answers[0]['label']} , score: {score}\n"
+    table = list(
+        csv.DictReader(io.StringIO(shortcut("predict", model, folder, "--format", "csv").out))
+    )
+    assert [row["label"] for row in table] == [answer["label"] for answer in answers]
+    assert set(table[0]) == {"file", "label", "score", "blue", "red", "error"}
+    plain = shortcut("predict", model, folder, folder / "photo-01.png").out
+    assert plain.count("photo-01.png") == 2
+
+
+def test_resume_of_a_finished_run_writes_the_record_in_chinese(shortcut: Run, run: Path) -> None:
+    english = (run / "record.md").read_text("utf-8")
+    weights = (run / "last.safetensors").read_bytes()
+    assert shortcut("resume", run, "--lang", "zh").code == 0
+    chinese = (run / "record.md").read_text("utf-8")
+    assert "Hyper-parameters" in english and "超参数" in chinese
+    assert (run / "last.safetensors").read_bytes() == weights
+
+
+def test_models_and_recipes_are_listed(shortcut: Run) -> None:
+    rows = {row["name"]: row for row in json.loads(shortcut("models", "--format", "json").out)}
+    assert rows["resnet18"]["parameters"] == 11_689_512
+    assert "resnet34_tutorial" in shortcut("models").out
+    assert "digits" in json.loads(shortcut("recipes", "--format", "json").out)
+    assert "tutorial-hotdog" in shortcut("recipes").out
+
+
+def test_help_needs_no_torch(start: Callable[..., subprocess.Popen[str]]) -> None:
+    code = "import sys; sys.argv = ['shortcut', 'train', '--help']\n"
+    code += "from shortcut.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "assert 'torch' not in sys.modules and 'pydantic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    out, _ = start("--help").communicate(timeout=60)
+    assert all(command in out for command in ("train", "evaluate", "predict", "resume"))

@@ -1,0 +1,104 @@
+"""Number formats: the wanted one, chosen without touching the network."""
+
+import pytest
+import torch
+from torch import nn
+
+from shortcut import precision
+from shortcut.models import create_model
+from shortcut.precision import CANDIDATES, PLAIN, Choice, Precision, choose_precision
+
+CPU = torch.device("cpu")
+
+
+def choose(model: nn.Module, wanted: str, **more: int) -> Choice:
+    sizes = {"image_size": 16, "batch_size": 4} | more
+    return choose_precision(model, wanted, device=CPU, **sizes)
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return create_model("resnet20", num_classes=3)
+
+
+def test_descriptions():
+    described = [candidate.describe() for candidate in CANDIDATES]
+    assert described == ["fp32", "fp32, channels last", "bf16, channels last"]
+    assert PLAIN.describe() == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "formats"),
+    [("fp32", {"fp32"}), ("bf16", {"bf16"}), ("auto", {"fp32", "bf16"})],
+)
+def test_only_what_is_wanted_is_tried(model, wanted, formats):
+    choice = choose(model, wanted)
+    tried = [candidate for candidate in CANDIDATES if candidate.format in formats]
+    assert list(choice.images_per_second) == [candidate.describe() for candidate in tried]
+    assert choice.precision in tried
+    assert all(speed > 0 for speed in choice.images_per_second.values())
+
+
+@pytest.mark.parametrize("fastest", CANDIDATES, ids=Precision.describe)
+def test_the_fastest_is_taken(model, monkeypatch, fastest):
+    def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
+        return 1.0 if candidate == fastest else 2.0
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    choice = choose(model, "auto", batch_size=8)
+    assert choice.precision == fastest
+    assert choice.images_per_second[fastest.describe()] == 8
+
+
+def test_wanted_fp32_never_gives_bf16_however_fast(model, monkeypatch):
+    monkeypatch.setattr(
+        precision, "_step_seconds", lambda m, c, i: 0.001 if c.format == "bf16" else 9.0
+    )
+    assert choose(model, "fp32").precision.format == "fp32"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_left_as_it_was(model, training):
+    model.train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    choose(model, "auto")
+    after = model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(module.training is training for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("image_size", "batch_size", "expected"),
+    [(8, 64, 16), (8, 1, 2), (8, 5, 5), (224, 32, 7), (1024, 32, 2)],
+)
+def test_the_trial_batch_is_small(model, monkeypatch, image_size, batch_size, expected):
+    shapes = []
+
+    def seconds(_: nn.Module, __: Precision, images: torch.Tensor) -> float:
+        shapes.append(tuple(images.shape))
+        return 1.0
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    choose(model, "fp32", image_size=image_size, batch_size=batch_size)
+    assert set(shapes) == {(expected, 3, image_size, image_size)}
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=Precision.describe)
+def test_what_a_format_does_to_a_step(candidate):
+    layer = nn.Conv2d(3, 4, 3)
+    images = candidate.place(torch.rand(2, 3, 8, 8))
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    assert last is candidate.channels_last
+    with candidate.autocast(CPU):
+        out = layer(images)
+    assert out.dtype == (torch.bfloat16 if candidate.format == "bf16" else torch.float32)
+    assert layer.weight.dtype == torch.float32
+
+
+def test_plain_switches_a_surrounding_bf16_off():
+    with torch.autocast("cpu", torch.bfloat16), PLAIN.autocast(CPU):
+        assert nn.Linear(2, 2)(torch.rand(1, 2)).dtype == torch.float32

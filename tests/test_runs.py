@@ -1,0 +1,151 @@
+"""The whole story: a complete run folder, the data untouched, going on as if never stopped."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import torch
+from tests.recipes import write_tiny_recipe
+
+import shortcut
+from shortcut.events import EpochEnd, Event, Measured
+from shortcut.models.weights import read_tensors
+from shortcut.recipe import read_recipe
+from shortcut.runs import Outcome, resuming, training
+
+FILES = {
+    "best.safetensors",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+    "curves.png",
+    "environment.json",
+    "events.jsonl",
+    "kept",
+    "last.safetensors",
+    "log.txt",
+    "recipe.yaml",
+    "record.md",
+    "results.csv",
+    "resume",
+    "split.csv",
+}
+
+
+def drain(story: Generator[Event, None, Outcome]) -> tuple[list[Event], Outcome]:
+    """All events, and what came of them."""
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(story))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_a_run_folder_is_complete_and_the_data_untouched(tiny_photos: Path, tmp_path: Path) -> None:
+    before = _digest(tiny_photos)
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    events, outcome = drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    assert {path.name for path in outcome.folder.iterdir()} == FILES
+    assert _digest(tiny_photos) == before
+    assert read_recipe(outcome.folder / "recipe.yaml") == recipe
+    rows = list(csv.DictReader((outcome.folder / "split.csv").read_text("utf-8").splitlines()))
+    assert [row["split"] for row in rows].count("val") == 6
+    epochs = [event for event in events if isinstance(event, EpochEnd)]
+    results = list(csv.DictReader((outcome.folder / "results.csv").read_text("utf-8").splitlines()))
+    assert [float(row["val_accuracy"]) for row in results] == pytest.approx(
+        [epoch.val_accuracy for epoch in epochs], abs=1e-5
+    )
+    for line in (outcome.folder / "events.jsonl").read_text().splitlines():
+        assert json.loads(line)["event"]
+    kept = [path.name for path in (outcome.folder / "kept").iterdir()]
+    assert len(kept) == sum(epoch.improved for epoch in epochs)
+    saved = shortcut.load(outcome.folder / "best.safetensors")
+    assert saved.recipe == recipe
+    assert saved.metrics["val_accuracy"] == outcome.val.accuracy
+
+
+def test_test_pictures_are_looked_at_once_and_do_not_choose(
+    tiny_photos: Path, tmp_path: Path
+) -> None:
+    data = _with_test_part(tiny_photos, tmp_path)
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    events, outcome = drain(training(data, recipe, output=tmp_path / "run"))
+    parts = [event.part for event in events if isinstance(event, Measured)]
+    assert parts == ["val", "test"]
+    assert outcome.test is not None and outcome.test.images == 6
+    assert "test_accuracy" in shortcut.load(tmp_path / "run" / "best.safetensors").metrics
+    assert "av_val_acc" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_tutorial_recipe_may_measure_on_the_test_part_and_says_so(
+    tiny_photos: Path, tmp_path: Path
+) -> None:
+    data = _with_test_part(tiny_photos, tmp_path)
+    recipe = read_recipe(
+        write_tiny_recipe(tmp_path), {"data.validation": "test", "data.val_fraction": 0.1}
+    )
+    _, outcome = drain(training(data, recipe, output=tmp_path / "run"))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert outcome.test is None and outcome.val.images == 6
+    assert "chooses the best epoch" in log and "av_test_acc" in log
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resumed_after_an_epoch_it_ends_with_the_same_bits(
+    tiny_photos: Path, tmp_path: Path, ema: float
+) -> None:
+    changes = {"train.ema_decay": ema, "augment.mixup": 0.2, "augment.start_size": 8}
+    recipe = read_recipe(write_tiny_recipe(tmp_path), changes)
+    drain(training(tiny_photos, recipe, output=tmp_path / "whole"))
+    story = training(tiny_photos, recipe, output=tmp_path / "cut")
+    for event in story:
+        if isinstance(event, EpochEnd) and event.epoch == 2:
+            break
+    story.close()
+    _, outcome = drain(resuming(tmp_path / "cut"))
+    for name in ("best", "last"):
+        whole, _ = read_tensors(tmp_path / "whole" / f"{name}.safetensors")
+        cut, _ = read_tensors(tmp_path / "cut" / f"{name}.safetensors")
+        assert all(torch.equal(whole[key], cut[key]) for key in whole), name
+    rows = [
+        row["epoch"]
+        for row in csv.DictReader((outcome.folder / "results.csv").read_text("utf-8").splitlines())
+    ]
+    assert rows == ["1", "2", "3"]
+
+
+def test_nothing_is_left_behind_when_preparation_fails(tiny_photos: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    for file in (tiny_photos / "red").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(shortcut.ShortcutError):
+        drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_train_and_resume_from_python(tiny_photos: Path, tmp_path: Path) -> None:
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    outcome = shortcut.train(tiny_photos, recipe, output=tmp_path / "run")
+    assert outcome.classifier.predict(tiny_photos / "red" / "photo-00.png").label in ("blue", "red")
+    again = shortcut.resume(tmp_path / "run")
+    assert again.val.accuracy == outcome.val.accuracy
+
+
+def _with_test_part(photos: Path, tmp_path: Path) -> Path:
+    data = tmp_path / "parts"
+    for label in ("blue", "red"):
+        for number, file in enumerate(sorted((photos / label).iterdir())):
+            part = data / ("test" if number < 3 else "train") / label
+            part.mkdir(parents=True, exist_ok=True)
+            (part / file.name).write_bytes(file.read_bytes())
+    return data
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(str(path).encode() + (path.read_bytes() if path.is_file() else b""))
+    return digest.hexdigest()
