@@ -21,7 +21,7 @@ from rich.cells import cell_len
 
 from shortcut import console
 from shortcut.console import Screen, error_line, print_scores, print_table
-from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Reading, Saved, Step
+from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
 from shortcut.metrics import Scores
 
 SOURCE = Path(console.__file__).parents[1]
@@ -159,7 +159,7 @@ def test_reading_in_a_pipe_is_told_at_its_end_and_every_ten_seconds(clock: Clock
     stream = io.StringIO()
     with Screen(stream=stream) as screen:
         for done in range(0, 8001, 400):
-            screen.show(Reading(done, 8000))
+            screen.show(Progress("reading pictures", done, 8000))
             clock.now += 1
     counts = re.findall(r"reading pictures (.*)", stream.getvalue())
     assert counts == ["4,000 / 8,000", "8,000 / 8,000"]
@@ -183,7 +183,15 @@ def test_a_notice_in_a_pipe_is_one_line_with_its_brackets():
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"])
 def test_a_pipe_stays_a_pipe_whatever_the_environment(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(name, "1")
-    text = written([Notice("a"), Reading(1, 2), step(), epoch_end(1, improved=True), *CLOSING])
+    text = written(
+        [
+            Notice("a"),
+            Progress("reading pictures", 1, 2),
+            step(),
+            epoch_end(1, improved=True),
+            *CLOSING,
+        ]
+    )
     assert "\x1b" not in text
     assert "\r" not in text
 
@@ -197,14 +205,26 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch):
 def test_quiet_shows_nothing():
     stream = Terminal()
     with Screen(quiet=True, stream=stream) as screen:
-        for event in (Notice("a"), Reading(1, 2), step(), epoch_end(1), *CLOSING):
+        for event in (
+            Notice("a"),
+            Progress("reading pictures", 1, 2),
+            step(),
+            epoch_end(1),
+            *CLOSING,
+        ):
             screen.show(event)
     assert stream.getvalue() == ""
 
 
 def test_the_screen_writes_to_standard_error_alone(capsys: pytest.CaptureFixture[str]):
     with Screen() as screen:
-        for event in (Notice("a"), Reading(2, 2), step(), epoch_end(1), *CLOSING):
+        for event in (
+            Notice("a"),
+            Progress("reading pictures", 2, 2),
+            step(),
+            epoch_end(1),
+            *CLOSING,
+        ):
             screen.show(event)
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -249,9 +269,9 @@ def test_a_terminal_is_drawn_ten_times_a_second_at_most(clock: Clock):
 def test_reading_on_a_terminal_leaves_no_trace():
     terminal = Terminal()
     with Screen(stream=terminal) as screen:
-        screen.show(Reading(1200, 8000))
+        screen.show(Progress("reading pictures", 1200, 8000))
         assert any(re.fullmatch(r"reading pictures  ━+.*1,200 / 8,000", x) for x in terminal.lines)
-        screen.show(Reading(8000, 8000))
+        screen.show(Progress("reading pictures", 8000, 8000))
         assert terminal.getvalue().endswith("\x1b[1A\x1b[2K")
 
 
@@ -270,7 +290,10 @@ def test_nothing_is_wider_than_the_terminal(width: int, monkeypatch: pytest.Monk
     terminal = Terminal()
     epochs = [epoch_end(1, size=160, improved=True), epoch_end(2, improved=True)]
     notice = Notice("a choice that was made, and why " * 9)
-    written([Reading(1, 80_000), notice, step(), *epochs, step(1250), *CLOSING], terminal)
+    written(
+        [Progress("reading pictures", 1, 80_000), notice, step(), *epochs, step(1250), *CLOSING],
+        terminal,
+    )
     assert max(cell_len(line.rstrip()) for line in terminal.lines) <= width
     assert any("val acc" in line for line in terminal.lines)
 
@@ -295,8 +318,8 @@ TRAINING = """
             for number in range(1, 6):
                 screen.show(Step(1, 2, number, 1000, 0.5, 0.001, 99.0, 0.1, 60.0))
             warnings.warn("of somebody else")
-            if sys.argv[1] == "wait":
-                time.sleep(60)
+            while sys.argv[1] == "wait":
+                time.sleep(0.01)  # short: a signal just before a sleep does not cut it off
     except KeyboardInterrupt:
         error_line("interrupted: runs/[x] holds the best so far")
     print_table("Table", ["name"], [["[b]cat"]])
@@ -322,10 +345,7 @@ def run_on_terminal(folder: Path, argument: str) -> tuple[str, str]:
     )
     os.close(slave)
     seen, asked = b"", False
-    # Not every kernel wakes a reader when the other end closes, so look up now and then.
-    while (ready := select.select([master], [], [], 0.1)[0]) or child.poll() is None:
-        if not ready:
-            continue
+    while select.select([master], [], [], 60)[0]:
         try:
             seen += os.read(master, 65536)
         except OSError:  # Linux's word for the end of a pseudo-terminal

@@ -66,18 +66,19 @@ CROP = chosen(
     resized={"smallest": st.floats(0.01, 1), "ratio": st.floats(1, 4)},
 )
 REST = st.fixed_dictionaries(
-    {},
+    {
+        "data.image_size": st.integers(224, 256),
+        "data.resize": st.none() | st.integers(256, 2048),
+        "augment.start_size": st.none() | st.integers(8, 16),
+    },
     optional={
         "name": st.text(st.characters(exclude_categories=("Cs",))),
         "seed": st.integers(0, 2**63 - 1),
         "model.name": st.sampled_from(["resnet18", "resnet20", "ein Netz"]),
-        "data.image_size": st.integers(224, 256),
-        "data.resize": st.none() | st.integers(256, 2048),
         "data.max_broken": share(),
         "data.workers": st.none() | st.integers(0, 64),
         "augment.flip": st.booleans(),
         "augment.mixup": st.floats(0, 9),
-        "augment.start_size": st.none() | st.integers(8, 128),
         "train.epochs": st.integers(1, 10_000),
         "train.clip_norm": st.none() | st.floats(1e-6, 100),
         "train.keep": st.just("all") | st.integers(1, 99),
@@ -92,6 +93,18 @@ CHANGES = st.tuples(OPTIM, SCHEDULE, CROP, REST).map(
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("recipes") / "own.yaml"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """A recipe that nobody tunes."""
+    return written(
+        tmp_path_factory.mktemp("recipes") / "base.yaml",
+        "data: {image_size: 128}\n"
+        "augment: {crop: {name: resized}, start_size: 64}\n"
+        "optim: {name: adamw, lr: 0.002, weight_decay: 0.05}\n"
+        "schedule: {name: onecycle}\n",
+    )
 
 
 def written(path: Path, text: str) -> Path:
@@ -156,39 +169,39 @@ def test_what_a_file_leaves_out_has_its_default(own):
 # Choices and changes ---------------------------------------------------------------------
 
 
-def test_another_optimizer_forgets_what_was_tuned_for_the_old_one():
-    assert read_recipe("default").optim == AdamSettings(name="adamw", lr=0.002, weight_decay=0.05)
-    assert read_recipe("default", {"optim.name": "sgd"}).optim == SgdSettings(name="sgd")
-    assert read_recipe("default", {"optim.name": "adam"}).optim == AdamSettings(name="adam")
+def test_another_optimizer_forgets_what_was_tuned_for_the_old_one(base):
+    assert read_recipe(base).optim == AdamSettings(name="adamw", lr=0.002, weight_decay=0.05)
+    assert read_recipe(base, {"optim.name": "sgd"}).optim == SgdSettings(name="sgd")
+    assert read_recipe(base, {"optim.name": "adam"}).optim == AdamSettings(name="adam")
 
 
-def test_the_same_optimizer_forgets_nothing():
-    recipe = read_recipe("default")
-    assert read_recipe("default", {"optim.name": "adamw"}) == recipe
+def test_the_same_optimizer_forgets_nothing(base):
+    recipe = read_recipe(base)
+    assert read_recipe(base, {"optim.name": "adamw"}) == recipe
 
 
 @pytest.mark.parametrize("first", ["optim.name", "optim.lr"])
-def test_choices_come_first_whatever_the_order_of_changes(first):
+def test_choices_come_first_whatever_the_order_of_changes(first, base):
     changes = {"optim.name": "sgd", "optim.lr": 0.3, "optim.momentum": 0.5}
     ordered = {first: changes[first]} | changes
-    assert read_recipe("default", ordered).optim == SgdSettings(name="sgd", lr=0.3, momentum=0.5)
+    assert read_recipe(base, ordered).optim == SgdSettings(name="sgd", lr=0.3, momentum=0.5)
 
 
-def test_schedule_and_crop_are_choices_too():
+def test_schedule_and_crop_are_choices_too(base):
     recipe = read_recipe(
-        "default", {"schedule.name": "step", "schedule.every": 4, "augment.crop.name": "none"}
+        base, {"schedule.name": "step", "schedule.every": 4, "augment.crop.name": "none"}
     )
     assert recipe.schedule == StepSchedule(name="step", every=4)
     assert recipe.augment.crop == NoCrop()
     assert recipe.augment.start_size == 64  # beside the choice: kept
     cats = read_recipe("tutorial-cats-dogs", {"augment.crop.name": "resized"})
     assert cats.augment.crop == ResizedCrop(name="resized")
-    assert read_recipe("digits", {"schedule.peak": 0.5}).schedule == OneCycleSchedule(
+    assert read_recipe(base, {"schedule.peak": 0.5}).schedule == OneCycleSchedule(
         name="onecycle", peak=0.5
     )
 
 
-def test_changes_are_read_as_yaml():
+def test_changes_are_read_as_yaml(base):
     texts = [
         "optim.lr=0.01",
         " augment.flip = no",
@@ -204,7 +217,7 @@ def test_changes_are_read_as_yaml():
         "name": "a=b",
     }
     # YAML 1.1 takes a number without a point for a word.
-    assert read_recipe("default", parse_changes(["optim.lr=1e-3"])).optim.lr == 0.001
+    assert read_recipe(base, parse_changes(["optim.lr=1e-3"])).optim.lr == 0.001
     assert parse_changes([]) == {}
 
 
@@ -252,26 +265,27 @@ def test_changes_are_read_as_yaml():
             "`model.stem` (='big'): input should be 'auto', 'standard' or 'small'.",
         ),
         ({"data.resize": 64}, "`data.resize` (=64) is below `data.image_size` (=128)."),
-        (
-            {"augment.start_size": 200},
-            "`augment.start_size` (=200) is above `data.image_size` (=128).",
-        ),
         ({"seed": -1}, "`seed` (=-1): input should be greater than or equal to 0."),
         ({"name": 5}, "`name` (=5): input should be a valid string."),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, dict) else "",
 )
-def test_a_bad_setting_is_named_with_the_way_out(changes, message):
+def test_a_bad_setting_is_named_with_the_way_out(changes, message, base):
     with pytest.raises(RecipeError) as refusal:
-        read_recipe("default", changes)
+        read_recipe(base, changes)
     assert str(refusal.value) == message
     assert refusal.value.exit_code == 2
 
 
+def test_pictures_cannot_shrink_over_the_epochs(base):
+    with pytest.raises(RecipeError, match=r"^`augment.start_size` \(=200\) is above .*=128\)\.$"):
+        read_recipe(base, {"augment.start_size": 200})
+
+
 @pytest.mark.parametrize("value", [0, "x", 1.5, None])
-def test_a_setting_with_two_types_has_its_own_name_in_the_message(value):
+def test_a_setting_with_two_types_has_its_own_name_in_the_message(value, base):
     with pytest.raises(RecipeError, match=re.escape(f"`train.keep` (={value!r}): ")):
-        read_recipe("default", {"train.keep": value})
+        read_recipe(base, {"train.keep": value})
 
 
 @pytest.mark.parametrize(
@@ -282,27 +296,27 @@ def test_a_setting_with_two_types_has_its_own_name_in_the_message(value):
         ("schedule.name", "linear", "'constant', 'step', 'plateau', 'cosine', 'onecycle'"),
     ],
 )
-def test_an_unknown_choice_lists_the_known_ones(key, value, known):
+def test_an_unknown_choice_lists_the_known_ones(key, value, known, base):
     with pytest.raises(RecipeError) as refusal:
-        read_recipe("default", {key: value})
+        read_recipe(base, {key: value})
     assert f"'{value}'" in str(refusal.value) and known in str(refusal.value)
 
 
-def test_a_choice_that_needs_more_says_what():
+def test_a_choice_that_needs_more_says_what(base):
     with pytest.raises(RecipeError, match=r"^`schedule\.every` .*required\.$"):
-        read_recipe("default", {"schedule.name": "step"})
+        read_recipe(base, {"schedule.name": "step"})
 
 
 @pytest.mark.parametrize("value", ["sgd", None, [1]])
-def test_a_section_that_is_no_section(value):
+def test_a_section_that_is_no_section(value, base):
     with pytest.raises(RecipeError, match=r"^`optim` \(="):
-        read_recipe("default", {"optim": value})
+        read_recipe(base, {"optim": value})
 
 
 @given(key=st.text(min_size=1), value=st.none() | st.integers() | st.text() | st.booleans())
-def test_whatever_is_set_there_is_no_other_error(key, value):
+def test_whatever_is_set_there_is_no_other_error(key, value, base):
     try:
-        read_recipe("default", {key: value})
+        read_recipe(base, {key: value})
     except RecipeError:
         return
     assert key in ("name", "seed")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Reading, Saved, Step
+from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
 from shortcut.runlog import RESULT_COLUMNS, RunLog
 
 
@@ -94,7 +94,7 @@ def test_what_an_epoch_leaves_over_does_not_leak_into_the_next(tmp_path):
 def test_other_events_are_one_line_each(tmp_path):
     events = [
         Notice("small stem for pictures of 16 px"),
-        Reading(256, 1000),
+        Progress("pictures", 256, 1000),
         Saved("run folder", Path("runs/a")),
         Measured("test", 7, 8, 0.875, (0.5, 0.97)),
         Finished(3, 2, 0.875, 12.3456789, "all epochs done"),

@@ -82,30 +82,12 @@ def conclude(
     save_confusion(test or val, folder)
     yield Saved("confusion matrix", folder / "confusion_matrix.png")
     predictions = predict_some(best, parts["test"] if test else parts["val"])
-    record = Record(
-        run=folder.name,
-        started=datetime.fromisoformat(facts.started),
-        seconds=sum(epoch.seconds for epoch in job.history),
-        data_name=facts.data_name,
-        data_kind=facts.data_kind,
-        classes=best.classes,
-        counts={part: len(samples) for part, samples in parts.items()},
-        validated_on=facts.measured_on,
-        recipe=job.recipe,
-        network=best.network,
-        stem=best.stem,
-        parameters=sum(p.numel() for p in best.model.parameters()),
-        machine=f"{facts.system}, {facts.cpus} cores, {job.precision.describe()}",
-        history=job.history,
-        val=val,
-        test=test,
-        files=FILES,
-        predictions=predictions,
-        notices=notices,
-    )
+    outcome = Outcome(folder, best, val, test)
+    record = _record(job, outcome, facts, parts)
+    record = replace(record, predictions=predictions, notices=notices)
     write_text(folder / "record.md", render_record(record, facts.lang))
     yield Saved("record", folder / "record.md")
-    return Outcome(folder, best, val, test)
+    return outcome
 
 
 def save_confusion(scores: Scores, folder: Path) -> None:
@@ -136,6 +118,35 @@ def predict_some(
                 PredictedFile(sample.path.name, sample.label, answer.label, answer.score)
             )
     return predicted
+
+
+def _record(job: Job, outcome: Outcome, facts: Facts, parts: dict[str, Sequence[Sample]]) -> Record:
+    best = outcome.classifier
+    counts = {
+        facts.measured_on if part == "val" else part: len(samples)
+        for part, samples in parts.items()
+    }
+    return Record(
+        run=outcome.folder.name,
+        started=datetime.fromisoformat(facts.started),
+        seconds=sum(epoch.seconds for epoch in job.history),
+        data_name=facts.data_name,
+        data_kind=facts.data_kind,
+        classes=best.classes,
+        counts=counts,
+        validated_on=facts.measured_on,
+        recipe=job.recipe,
+        network=best.network,
+        stem=best.stem,
+        parameters=sum(parameter.numel() for parameter in best.model.parameters()),
+        machine=f"{facts.system}, {facts.cpus} cores, {job.precision.describe()}",
+        history=job.history,
+        val=outcome.val,
+        test=outcome.test,
+        files=FILES,
+        predictions=(),
+        notices=(),
+    )
 
 
 def _measured(part: str, scores: Scores) -> Measured:

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Reading, Saved, Step
+from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
 
 if TYPE_CHECKING:
     from shortcut.metrics import Scores
@@ -61,12 +61,12 @@ class Screen:
         self._close()
 
     def show(self, event: Event) -> None:
-        """Show one event now, or for a Step or Reading when the next drawing is due."""
+        """Show one event now, or for a Step or Progress when the next drawing is due."""
         if self.quiet:
             return
         match event:
-            case Reading():
-                self._show_reading(event)
+            case Progress():
+                self._show_progress(event)
             case Step():
                 self._show_step(event)
             case EpochEnd():
@@ -86,17 +86,17 @@ class Screen:
                 text = Text(_clean(event.text, self.console), "dim")
                 self.console.print(text, soft_wrap=not self.console.is_terminal)
 
-    def _show_reading(self, event: Reading) -> None:
+    def _show_progress(self, event: Progress) -> None:
         complete = event.done >= event.total
         if not self._is_due(at_once=complete):
             return
         count = f"{event.done:,} / {event.total:,}"
         if not self.console.is_terminal:
-            _say(self.console, f"reading pictures {count}")
+            _say(self.console, f"{event.what} {count}")
         elif complete:
             self._close()
         else:
-            self._draw(self._bar("reading pictures", event.done, event.total, count))
+            self._draw(self._bar(event.what, event.done, event.total, count))
 
     def _show_step(self, event: Step) -> None:
         self.losses.append(event.loss)

@@ -13,11 +13,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Pictures are being opened and checked; `done` of `total` so far."""
+class Progress:
+    """Something long before the training: pictures being read, weights being fetched."""
 
+    what: str
     done: int
     total: int
+    """0 where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +99,4 @@ class Saved:
     path: Path
 
 
-Event = Notice | Reading | Step | EpochEnd | Finished | Measured | Saved
+Event = Notice | Progress | Step | EpochEnd | Finished | Measured | Saved

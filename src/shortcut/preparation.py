@@ -15,9 +15,10 @@ from shortcut.data.samples import Sample
 from shortcut.ema import make_average
 from shortcut.errors import DataError
 from shortcut.evaluation import label_positions
-from shortcut.events import Event, Notice, Reading
+from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models.resnet import StemName
 from shortcut.models.weights import fetch_imagenet, load_matching, read_tensors
 from shortcut.optim import make_optimizer
 from shortcut.precision import Precision, choose_precision
@@ -45,51 +46,30 @@ def prepare(
         DataError: fewer than two classes, classes that do not match, too many unreadable files.
         ModelError: the network does not exist or does not take pictures of this size.
     """
+    classes = match_classes(parts)
+    stem = yield from _choose_stem(recipe)
     size = recipe.data.image_size
     preprocess = Preprocess(size, recipe.data.resize or round(size * 8 / 7))
-    classes = match_classes(parts)
-    pretrained = recipe.model.weights == "imagenet"
-    wanted = "standard" if pretrained else recipe.model.stem
-    stem = choose_stem(recipe.model.name, size, wanted)
-    if wanted == "auto" and stem == "small" and find_variant(recipe.model.name).stem is None:
-        yield Notice(
-            f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"
-        )
 
     train = yield from _read(parts["train"], preprocess.resize, recipe.data.max_broken)
     val = yield from _read(parts["val"], preprocess.resize, recipe.data.max_broken)
     match_classes({"train": train.samples, "val": val.samples})
-    threads = _loader_threads(recipe.data.workers)
-    labels = label_positions(train.samples, classes)
-    batch = recipe.train.batch_size
-    if len(labels) < 2:
-        raise DataError("one picture is not enough to train on.")
 
     torch.manual_seed(recipe.seed)
     model = create_model(recipe.model.name, num_classes=len(classes), stem=stem)
-    if pretrained:
+    if recipe.model.weights == "imagenet":
         yield from _load_imagenet(model, recipe.model.name, cache)
     model.to(world.device)
     precision = precision or (yield from _choose_precision(model, recipe, world))
     if precision.channels_last:
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    classifier = Classifier(model, recipe.model.name, stem, classes, preprocess, recipe)
     decay = recipe.train.ema_decay
     return Job(
         recipe=recipe,
-        classifier=Classifier(model, recipe.model.name, stem, classes, preprocess, recipe),
-        train=TrainingLoader(
-            pictures=train.pictures,
-            labels=labels,
-            augment=recipe.augment,
-            preprocess=preprocess,
-            batch_size=batch,
-            epochs=recipe.train.epochs,
-            seed=recipe.seed,
-            threads=threads,
-        ),
-        val=EvaluationLoader(
-            val.pictures, label_positions(val.samples, classes), preprocess, max(batch, 32), threads
-        ),
+        classifier=classifier,
+        train=_training_loader(recipe, train, classifier),
+        val=_validation_loader(recipe, val, classifier),
         optimizer=make_optimizer(model, recipe.optim),
         averaged=make_average(model, decay) if decay else None,
         precision=precision,
@@ -124,8 +104,43 @@ def _read(
             for line in progress.broken:
                 yield Notice(f"left out: {line}")
             return progress
-        yield Reading(progress, len(samples))
+        yield Progress("reading pictures", progress, len(samples))
     raise AssertionError("read_pictures ends with a Read")
+
+
+def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:
+    name, size = recipe.model.name, recipe.data.image_size
+    # Published weights are for the standard stem, whatever the size.
+    wanted = "standard" if recipe.model.weights == "imagenet" else recipe.model.stem
+    stem = choose_stem(name, size, wanted)
+    if wanted == "auto" and stem == "small" and find_variant(name).stem is None:
+        yield Notice(
+            f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"
+        )
+    return stem
+
+
+def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> TrainingLoader:
+    return TrainingLoader(
+        pictures=read.pictures,
+        labels=label_positions(read.samples, classifier.classes),
+        augment=recipe.augment,
+        preprocess=classifier.preprocess,
+        batch_size=recipe.train.batch_size,
+        epochs=recipe.train.epochs,
+        seed=recipe.seed,
+        threads=_loader_threads(recipe.data.workers),
+    )
+
+
+def _validation_loader(recipe: Recipe, read: Read, classifier: Classifier) -> EvaluationLoader:
+    return EvaluationLoader(
+        pictures=read.pictures,
+        labels=label_positions(read.samples, classifier.classes),
+        preprocess=classifier.preprocess,
+        batch_size=max(recipe.train.batch_size, 32),
+        threads=_loader_threads(recipe.data.workers),
+    )
 
 
 def _loader_threads(wanted: int | None) -> int:
@@ -134,8 +149,16 @@ def _loader_threads(wanted: int | None) -> int:
 
 
 def _load_imagenet(model: ResNet, name: str, cache: Path) -> Generator[Event, None, None]:
-    yield Notice(f"weights: ImageNet for {name}")
-    tensors, _ = read_tensors(fetch_imagenet(name, cache))
+    download = fetch_imagenet(name, cache)
+    while True:
+        try:
+            done, total = next(download)
+        except StopIteration as end:
+            path: Path = end.value
+            break
+        yield Progress(f"fetching ImageNet weights for {name}", done, total)
+    tensors, facts = read_tensors(path)
+    yield Notice(f"weights: ImageNet for {name}, SHA-256 {facts.get('sha256', 'unknown')}")
     fresh = load_matching(model, tensors, new_head=True)
     if fresh:
         yield Notice(f"new last layer for these classes: {', '.join(fresh)}")

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from shortcut.events import EpochEnd, Event, Reading, Step
+from shortcut.events import EpochEnd, Event, Progress, Step
 
 RESULT_COLUMNS = (
     "epoch",
@@ -64,7 +64,7 @@ class RunLog:
                 self._write_step(event)
             case EpochEnd():
                 self._write_epoch(event)
-            case Reading():
+            case Progress():
                 return
             case _:
                 self.log.write(f"{_plain(asdict(event))}\n")

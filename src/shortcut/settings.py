@@ -94,8 +94,10 @@ class AugmentSettings(Settings):
     """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the
     batches."""
     start_size: Annotated[int, Field(ge=8)] | None = None
-    """First image size where the size grows over the epochs up to `data.image_size`; None:
-    constant."""
+    """First image size where the size grows over the epochs up to `final_size`; None: constant."""
+    final_size: Annotated[int, Field(ge=8)] | None = None
+    """Training's last image size; None: `data.image_size`. A random cut shows things larger than
+    evaluation does, so training smaller fits better and costs less (arXiv:1906.06423)."""
 
 
 class AdamSettings(Settings):
@@ -212,9 +214,14 @@ class Recipe(Settings):
             raise ValueError(
                 f"`data.resize` (={self.data.resize}) is below `data.image_size` (={size})"
             )
-        if augment.start_size is not None and augment.start_size > size:
+        final = augment.final_size or size
+        if final > size:
             raise ValueError(
-                f"`augment.start_size` (={augment.start_size}) is above `data.image_size` (={size})"
+                f"`augment.final_size` (={final}) is above `data.image_size` (={size})"
+            )
+        if augment.start_size is not None and augment.start_size > final:
+            raise ValueError(
+                f"`augment.start_size` (={augment.start_size}) is above the final size (={final})"
             )
         for idle, setting, because in (
             (

@@ -24,7 +24,7 @@ from torchvision import models as reference
 
 from shortcut.errors import ModelError, ResourceError
 from shortcut.models import VARIANTS, create_model, weights
-from shortcut.models.weights import fetch_imagenet, load_matching, read_tensors, write_tensors
+from shortcut.models.weights import load_matching, read_tensors, write_tensors
 
 PUBLISHED = [name for name in VARIANTS if name in reference.list_models(module=reference)]
 DTYPES = [torch.float32, torch.bfloat16, torch.float64, torch.int64, torch.uint8, torch.bool]
@@ -38,6 +38,22 @@ def message(error: type[Exception], call: Callable[[], object]) -> str:
     assert "\n" not in said
     assert said.endswith((".", "?"))
     return said
+
+
+def fetch_imagenet(
+    name: str,
+    cache: Path,
+    *,
+    url: str | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """The generator run to its end."""
+    download = weights.fetch_imagenet(name, cache, url=url)
+    while True:
+        try:
+            report(*next(download))
+        except StopIteration as end:
+            return end.value
 
 
 def small_state() -> dict[str, Tensor]:

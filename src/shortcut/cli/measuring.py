@@ -13,6 +13,7 @@ Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 def evaluate(
     model: Model,
     data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    *,
     part: Annotated[
         Literal["auto", "train", "val", "test", "all"],
         typer.Option(help="auto: test if the data has it, else val, else all."),
@@ -51,6 +52,7 @@ def evaluate(
 def predict(
     model: Model,
     images: Annotated[list[Path], typer.Argument(help="Picture files or folders.")],
+    *,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 32,
     device: Device = "auto",
     format_: Annotated[Literal["table", "text", "json", "csv"], typer.Option("--format")] = "table",

@@ -31,6 +31,7 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 
 def train(
     data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    *,
     recipe: Annotated[
         str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")
     ] = "default",
@@ -76,6 +77,7 @@ def train(
 
 def resume(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
+    *,
     device: Device = "auto",
     lang: Annotated[Lang | None, typer.Option(help="Of record.md.")] = None,
     format_: Format = "table",

@@ -53,7 +53,8 @@ class TrainingLoader:
 
     def size(self, epoch: int) -> int:
         """Image size in pixels of an epoch, counted from 0."""
-        return epoch_size(epoch, self.epochs, self.augment.start_size, self.preprocess.image_size)
+        final = self.augment.final_size or self.preprocess.image_size
+        return epoch_size(epoch, self.epochs, self.augment.start_size, final)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""

@@ -12,7 +12,7 @@ import re
 import secrets
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.error import HTTPError, URLError
@@ -34,8 +34,8 @@ TIMEOUT = 30.0
 """Seconds without a byte from the server."""
 COUNTER = ".num_batches_tracked"
 
-Report = Callable[[int, int], None]
-"""Told (bytes done, bytes in all) after each piece; 0 in all where the server does not say."""
+Bytes = tuple[int, int]
+"""(bytes done, bytes in all); the second is 0 where the server does not say."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -99,23 +99,24 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def fetch_imagenet(
-    name: str, cache: Path, *, report: Report | None = None, url: str | None = None
-) -> Path:
-    """Published ImageNet weights of `name`, as `cache/weights/<name>-imagenet.safetensors`.
+    name: str, cache: Path, *, url: str | None = None
+) -> Generator[Bytes, None, Path]:
+    """The published ImageNet weights of `name`, as `cache/weights/<name>-imagenet.safetensors`.
 
-    Where that file is, nothing is fetched. Otherwise torchvision's newest weights are downloaded,
-    checked and converted. Metadata: `source` (address), `sha256` (of the download), `weights`
-    (torchvision's name for them, or the file's name if `url` is another file).
+    If that file is there, nothing is fetched. Otherwise torchvision's newest weights are
+    downloaded, checked and converted; progress is yielded after each piece, the path returned. The
+    metadata hold `source` (address), `sha256` (of the download) and `weights` (its name).
 
     Args:
         name: a name from `list_models()` that torchvision has weights for.
         cache: folder to keep the file in; made if need be.
-        report: see `Report`.
-        url: another address; its file name ends in `-` and 8 hex digits of its SHA-256, `.pth`.
+        url: another address of the same file; its name must end in `-` and 8 hex digits of its
+            SHA-256.
 
     Raises:
-        ModelError: unknown name, none published, wrong hash, or a file with more than tensors.
-        ResourceError: no network, the server refuses, or the disk is full. Nothing is kept.
+        ModelError: unknown name, no published weights, a wrong hash, or a file that holds more than
+            tensors.
+        ResourceError: no network, the server refuses, or the disk is full. Nothing is kept then.
     """
     find_variant(name)
     target = cache / "weights" / f"{name}-imagenet.safetensors"
@@ -134,8 +135,7 @@ def fetch_imagenet(
             for chunk, total in _download(source, target):
                 digest.update(chunk)
                 file.write(chunk)
-                if report is not None:
-                    report(file.tell(), total)
+                yield file.tell(), total
             if not digest.hexdigest().startswith(expected):
                 raise ModelError(
                     f"{source} came with SHA-256 {digest.hexdigest()[:8]}..., not {expected}...: "

@@ -1,0 +1,167 @@
+"""Training views: pure functions of (seed, epoch, index), inside the picture, half are flipped."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from shortcut.data.augment import epoch_order, epoch_size, training_view
+from shortcut.data.preprocess import Preprocess
+from shortcut.settings import AugmentSettings, NoCrop, ResizedCrop, ShiftCrop
+
+EVALUATION = Preprocess(image_size=16, resize=20)
+SIDE = st.integers(1, 2000) | st.sampled_from([1, 2, 3, 1999, 2000])
+SEED, EPOCH, INDEX = st.integers(0, 2**63 - 1), st.integers(0, 10_000), st.integers(0, 10**7)
+KEY = st.tuples(SEED, EPOCH, INDEX)
+RESIZED = st.builds(
+    ResizedCrop, name=st.just("resized"), smallest=st.floats(0.01, 1), ratio=st.floats(1, 4)
+)
+CROP = st.builds(NoCrop) | RESIZED
+CROP |= st.builds(ShiftCrop, name=st.just("shift"), pad=st.floats(0, 0.5))
+AUGMENT = st.builds(AugmentSettings, crop=CROP, flip=st.booleans())
+
+
+def noise(width: int = 60, height: int = 40) -> Image.Image:
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def ramp(width: int, height: int) -> Image.Image:
+    """Red grows to the right from 0 to 250, green downwards."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[..., 0] = np.linspace(0, 250, width).round()
+    pixels[..., 1] = np.linspace(0, 250, height).round()[:, None]
+    return Image.fromarray(pixels)
+
+
+# Order and size --------------------------------------------------------------------------
+
+
+@given(count=st.integers(0, 300), seed=SEED, epoch=EPOCH)
+def test_an_order_is_a_permutation_and_always_the_same(count, seed, epoch):
+    order = epoch_order(count, seed, epoch)
+    assert sorted(order) == list(range(count))
+    assert epoch_order(count, seed, epoch) == order
+
+
+def test_orders_differ_by_epoch_and_by_seed():
+    orders = {tuple(epoch_order(50, seed, epoch)) for seed in range(4) for epoch in range(4)}
+    assert len(orders) == 16
+
+
+def test_orders_do_not_depend_on_numpys_global_state():
+    first = epoch_order(9, 0, 0)
+    np.random.default_rng(5).random(100)
+    assert epoch_order(9, 0, 0) == first
+
+
+@given(epochs=st.integers(1, 300), start=st.none() | st.integers(8, 300), final=st.integers(8, 300))
+def test_sizes_grow_in_stages_to_the_final_one(epochs, start, final):
+    sizes = [epoch_size(epoch, epochs, start, final) for epoch in range(epochs)]
+    assert sizes == sorted(sizes)
+    if start is None or start >= final:
+        assert set(sizes) == {final}
+        return
+    assert set(sizes) <= {*range(start, final, 32), final}
+    if epochs >= 4:
+        assert sizes[0] == start
+        assert all(size == final for size in sizes[-(epochs // 4) :])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
+def test_the_last_epoch_sees_the_size_that_is_measured(epochs):
+    # `--epochs 2` with the default recipe must not end at a size that evaluation never uses.
+    assert epoch_size(epochs - 1, epochs, 64, 128) == 128
+
+
+def test_sizes_by_hand():
+    sizes = [epoch_size(epoch, 20, 64, 128) for epoch in range(20)]
+    assert sizes == [64] * 8 + [96] * 7 + [128] * 5
+
+
+# Views -----------------------------------------------------------------------------------
+
+
+@given(augment=AUGMENT, width=SIDE, height=SIDE, key=KEY, size=st.integers(8, 32))
+@settings(max_examples=60)
+def test_every_picture_gives_a_view(augment, width, height, key, size):
+    """Pillow refuses boxes that leave the picture, so that a view comes out says they do not."""
+    picture = Image.new("RGB", (width, height), (200, 200, 200))
+    view = training_view(picture, augment, EVALUATION, size, key)
+    assert view.shape == (size, size, 3) and view.dtype == np.uint8
+    if not getattr(augment.crop, "pad", 0):
+        assert (view == 200).all()  # nothing but picture
+
+
+@given(augment=AUGMENT, key=KEY)
+@settings(max_examples=40)
+def test_a_view_is_a_pure_function_of_its_key(augment, key):
+    picture = noise()
+    first = training_view(picture, augment, EVALUATION, 16, key)
+    training_view(picture, augment, EVALUATION, 16, (1, 2, 3))
+    assert (training_view(picture, augment, EVALUATION, 16, key) == first).all()
+    assert (np.asarray(picture) == np.asarray(noise())).all()  # the picture is left as it was
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_each_number_of_the_key_matters(position):
+    picture, views = noise(), set()
+    for value in range(8):
+        key = [0, 0, 0]
+        key[position] = value
+        view = training_view(picture, AugmentSettings(), EVALUATION, 16, (key[0], key[1], key[2]))
+        views.add(view.tobytes())
+    assert len(views) == 8
+
+
+def test_about_half_of_the_views_are_mirrored():
+    flips = AugmentSettings(crop=NoCrop(), flip=True)
+    picture = noise()
+    straight = EVALUATION(picture)
+    mirrored = 0
+    for index in range(400):
+        view = training_view(picture, flips, EVALUATION, 16, (0, 0, index))
+        assert (view == straight).all() or (view == straight[:, ::-1]).all()
+        mirrored += not (view == straight).all()
+    assert 160 < mirrored < 240  # four standard deviations
+
+
+def test_without_flip_and_crop_a_view_is_evaluations():
+    still = AugmentSettings(crop=NoCrop(), flip=False)
+    for width, height in ((60, 40), (300, 200), (10, 12)):
+        picture = noise(width, height)
+        view = training_view(picture, still, EVALUATION, 16, (1, 2, 3))
+        assert (view == EVALUATION(picture)).all()
+
+
+def test_a_shift_reaches_every_edge_and_no_further():
+    shift = AugmentSettings(crop=ShiftCrop(name="shift"), flip=False)
+    views = [training_view(ramp(60, 20), shift, EVALUATION, 16, (0, 0, i)) for i in range(300)]
+    red, green = np.array([[v[..., 0].mean(), v[..., 1].mean()] for v in views]).T
+    slope = 250 / 59
+    assert red.min() == pytest.approx(7.5 * slope, abs=slope)
+    assert red.max() == pytest.approx(51.5 * slope, abs=slope)
+    assert green.min() < 110 and green.max() > 140
+
+
+def test_the_border_of_a_shift_is_black():
+    shift = AugmentSettings(crop=ShiftCrop(name="shift", pad=0.5), flip=False)
+    white = Image.new("RGB", (20, 20), "white")
+    views = [training_view(white, shift, EVALUATION, 16, (0, 0, i)) for i in range(50)]
+    assert any((view[0] == 0).all() for view in views)
+    assert all((view[8:-8, 8:-8] == 255).all() for view in views)
+
+
+def test_resized_parts_keep_to_their_share_and_proportion():
+    crop = AugmentSettings(crop=ResizedCrop(name="resized", smallest=0.25, ratio=2.0), flip=False)
+    shares, ratios = [], []
+    for index in range(200):
+        view = training_view(ramp(250, 250), crop, EVALUATION, 64, (0, 0, index)).astype(float)
+        # A view spans 63 of its 64 pixels from first to last middle.
+        width = (view[:, -1, 0].mean() - view[:, 0, 0].mean()) / 250 * 64 / 63
+        height = (view[-1, :, 1].mean() - view[0, :, 1].mean()) / 250 * 64 / 63
+        shares.append(width * height)
+        ratios.append(width / height)
+    assert 0.22 < min(shares) < 0.35 and 0.9 < max(shares) < 1.05
+    assert 0.45 < min(ratios) < 0.7 and 1.4 < max(ratios) < 2.2
