@@ -30,11 +30,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """Keep torch to two threads: tiny tensors gain nothing from more, and machines are shared."""
+def one_thread() -> None:
+    """Keep torch to one thread: tiny tensors gain nothing from more, and where something else runs
+    threads that wait for each other lose minutes."""
     torch = sys.modules.get("torch")  # only if a test file has imported it: many need no torch
     if torch is not None:
-        torch.set_num_threads(2)
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

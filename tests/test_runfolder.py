@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shortcut.errors import ModelError, ResourceError
+from shortcut.errors import DataError, ModelError, ResourceError
 from shortcut.events import EpochEnd
 from shortcut.runfolder import (
     PACKAGES,
@@ -173,9 +173,8 @@ def test_the_root_is_absolute(here):
 def test_a_folder_whose_name_is_no_unicode(tmp_path):
     """Linux allows any bytes: `Fotos\\xfc` from an old disk must not end in a traceback."""
     root = tmp_path / os.fsdecode(b"fotos\xfc")
-    facts = facts_of(root)
-    write_text(tmp_path / "environment.json", facts.model_dump_json(indent=1))
-    assert read_facts(tmp_path).data_root == str(root)
+    with pytest.raises(DataError, match="not valid Unicode; rename"):
+        facts_of(root)
 
 
 def test_not_a_run_folder(tmp_path):

@@ -101,11 +101,9 @@ def test_other_events_are_one_line_each(tmp_path):
     ]
     lines = logged(tmp_path, events)
     assert lines[0] == "small stem for pictures of 16 px"
-    assert lines[1] == "what: run folder, path: runs/a"
-    assert lines[2].startswith("part: test, correct: 7, images: 8, accuracy: 0.875")
-    assert lines[3] == (
-        "epochs: 3, best epoch: 2, best accuracy: 0.875, seconds: 12.3457, reason: all epochs done"
-    )
+    assert lines[1] == "run folder: runs/a"
+    assert lines[2] == "test accuracy 0.8750 [0.5000, 0.9700], 8 pictures"
+    assert lines[3] == "finished in 12 sec: all epochs done; best epoch 2, accuracy 0.8750"
     assert len(lines) == 4
 
 

@@ -68,10 +68,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    """Import the module of a public name on its first use."""
     if name not in _MODULES:
         raise AttributeError(f"module 'shortcut' has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
+    """The public names, loaded or not."""
     return sorted([*globals(), *__all__])

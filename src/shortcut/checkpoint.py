@@ -126,4 +126,5 @@ def _states(folder: Path) -> list[Path]:
     """Newest first."""
     if not folder.is_dir():
         return []
-    return sorted((p for p in folder.glob("step-*") if p.suffix != ".partial"), reverse=True)
+    whole = (path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdigit())
+    return sorted(whole, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)

@@ -1,6 +1,5 @@
 """The noun: a network together with what makes its output readable, in memory and as one file."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from shortcut.data.decode import Picture, decode_picture
@@ -18,12 +17,12 @@ from shortcut.errors import ModelError
 from shortcut.models import ResNet, create_model
 from shortcut.models.resnet import StemName
 from shortcut.models.weights import load_matching, read_tensors, write_tensors
-from shortcut.settings import Recipe, Settings
+from shortcut.settings import Positive, Recipe, Settings
 
 HEADER = "shortcut"
 """Key of our JSON in the safetensors header."""
 
-Triple = tuple[float, float, float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class PreprocessCard(Settings):
@@ -31,10 +30,14 @@ class PreprocessCard(Settings):
 
     image_size: Annotated[int, Field(ge=8, le=4096)]
     resize: Annotated[int, Field(ge=8, le=8192)]
-    mean: Triple
-    std: tuple[
-        Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]
-    ]
+    mean: tuple[Finite, Finite, Finite]
+    std: tuple[Positive, Positive, Positive]
+
+    @model_validator(mode="after")
+    def _square_fits(self) -> "PreprocessCard":
+        if self.image_size > self.resize:
+            raise ValueError("image_size is above resize")
+        return self
 
 
 class ModelCard(Settings):
@@ -49,6 +52,12 @@ class ModelCard(Settings):
     metrics: dict[str, float | int | str] = Field(default_factory=dict)
     created: str = ""
     version: str = ""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "ModelCard":
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have the same name")
+        return self
 
 
 @dataclass(frozen=True)
@@ -158,12 +167,14 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     if HEADER not in metadata:
         raise ModelError(f"{path}: safetensors, but not a shortcut model (no class names in it).")
     try:
-        card = ModelCard.model_validate(json.loads(metadata[HEADER]))
-    except (ValidationError, ValueError) as error:
+        card = ModelCard.model_validate_json(metadata[HEADER])
+    except ValidationError as error:
         raise ModelError(f"{path}: its description is damaged ({_first_line(error)}).") from error
     with torch.device("meta"):  # no time for random weights that are overwritten at once
         model = create_model(card.network, num_classes=len(card.classes), stem=card.stem)
     model.to_empty(device="cpu")
+    for buffer in model.buffers():
+        buffer.zero_()  # counters that an old file lacks
     try:
         load_matching(model, tensors, new_head=False)
     except ModelError as error:
@@ -182,8 +193,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     )
 
 
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return str(error).splitlines()[0]
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -63,7 +63,10 @@ def parse_changes(assignments: Iterable[str]) -> dict[str, object]:
             raise RecipeError(
                 f"`--set {assignment}` must be KEY=VALUE, e.g. `--set optim.lr=0.01`."
             )
-        changes[key.strip()] = yaml.safe_load(text)
+        try:
+            changes[key.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"`--set {assignment}`: `{text}` is not a YAML value.") from error
     return changes
 
 
@@ -79,6 +82,8 @@ def _load(name: str | Path) -> dict[str, Any]:
             text = Path(name).read_text("utf-8")
         except OSError as error:
             raise RecipeError(f"{name}: cannot be read ({error.strerror}).") from error
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"{name}: is not UTF-8 text.") from error
     elif shipped.is_file():
         text = shipped.read_text("utf-8")
     else:
@@ -135,12 +140,15 @@ def _explain(error: ValidationError) -> str:
     else:
         chosen = parts[0] if len(parts) > 1 else "a recipe"
     key = ".".join(parts)
+    known = _setting_names()
     if first["type"] == "extra_forbidden":
-        known = _setting_names()
         if key in known:
             return f"`{key}` has no effect: `{chosen}` does not use it."
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         return f"unknown setting `{key}`." + (f" Did you mean `{near[0]}`?" if near else "")
+    while parts and ".".join(parts) not in known:
+        parts.pop()  # where a setting may be of two types, pydantic adds the type's name
+    key = ".".join(parts)
     message = first["msg"].removeprefix("Value error, ")
     if not key:
         return f"{message}."

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from shortcut.errors import ModelError, ResourceError
+from shortcut.errors import DataError, ModelError, ResourceError
 from shortcut.events import EpochEnd
 from shortcut.settings import Settings
 
@@ -46,11 +46,18 @@ def gather_facts(
     lang: Literal["en", "zh"],
     log_interval: int,
 ) -> Facts:
-    """Facts about the data as given, and about this machine, its packages and this command."""
+    """Facts about the data as given, and about this machine, its packages and this command.
+
+    Raises:
+        DataError: if the data's path is not Unicode, as JSON must be.
+    """
+    root = str(data_root.absolute())
+    if not root.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in root):
+        raise DataError(f"{root!a}: the path is not valid Unicode; rename the folder.")
     return Facts(
         data_name=data_name,
         data_kind=data_kind,
-        data_root=str(data_root.absolute()),
+        data_root=root,
         measured_on=measured_on,
         lang=lang,
         log_interval=log_interval,
@@ -113,6 +120,8 @@ def read_facts(folder: Path) -> Facts:
         raise ModelError(f"{folder}: not a run folder (no environment.json in it).") from error
     except ValidationError as error:
         raise ModelError(f"{path}: is damaged ({error.errors()[0]['msg']}).") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is damaged (not text).") from error
 
 
 def keep_improvement(folder: Path, best: Path, epoch: EpochEnd, keep: int | Literal["all"]) -> None:
@@ -135,7 +144,9 @@ def keep_improvement(folder: Path, best: Path, epoch: EpochEnd, keep: int | Lite
         except OSError:
             shutil.copyfile(best, kept / name)
         if keep != "all":
-            for old in sorted(kept.glob("epoch*"), key=_epoch_of, reverse=True)[keep:]:
+            for old in sorted(kept.glob("epoch*+*.safetensors"), key=_epoch_of, reverse=True)[
+                keep:
+            ]:
                 old.unlink()
     except OSError as error:
         raise ResourceError(f"{kept}: cannot be written ({error.strerror}).") from error

@@ -3,13 +3,22 @@ events.jsonl."""
 
 import csv
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from shortcut.events import EpochEnd, Event, Progress, Step
+from shortcut.errors import ResourceError
+from shortcut.events import (
+    EpochEnd,
+    Event,
+    Finished,
+    Measured,
+    Notice,
+    Progress,
+    Saved,
+    Step,
+)
 
 RESULT_COLUMNS = (
     "epoch",
@@ -58,7 +67,19 @@ class RunLog:
             file.close()
 
     def write(self, event: Event) -> None:
-        """Record one event in every file that has a place for it."""
+        """Record one event in every file that has a place for it.
+
+        Raises:
+            ResourceError: if the disk is full.
+        """
+        try:
+            self._write(event)
+        except OSError as error:
+            raise ResourceError(
+                f"{self.log.name}: cannot be written ({error.strerror})."
+            ) from error
+
+    def _write(self, event: Event) -> None:
         match event:
             case Step():
                 self._write_step(event)
@@ -67,7 +88,7 @@ class RunLog:
             case Progress():
                 return
             case _:
-                self.log.write(f"{_plain(asdict(event))}\n")
+                self.log.write(f"{_line(event)}\n")
                 self._write_event(event)
 
     def _write_event(self, event: Event) -> None:
@@ -99,10 +120,19 @@ class RunLog:
         self._write_event(event)
 
 
-def _plain(values: Mapping[str, object]) -> str:
-    if set(values) == {"text"}:
-        return str(values["text"])
-    return ", ".join(f"{key.replace('_', ' ')}: {_cell(value)}" for key, value in values.items())
+def _line(event: Notice | Finished | Measured | Saved) -> str:
+    match event:
+        case Notice():
+            return event.text
+        case Finished():
+            best = f"best epoch {event.best_epoch}, accuracy {event.best_accuracy:.4f}"
+            return f"finished in {event.seconds:.0f} sec: {event.reason}; {best}"
+        case Measured():
+            low, high = event.interval
+            interval = f"[{low:.4f}, {high:.4f}]"
+            return f"{event.part} accuracy {event.accuracy:.4f} {interval}, {event.images} pictures"
+        case Saved():
+            return f"{event.what}: {event.path}"
 
 
 def _cell(value: object) -> object:

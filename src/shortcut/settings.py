@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
@@ -88,9 +89,9 @@ class AugmentSettings(Settings):
     )
     flip: bool = True
     """Mirror every other picture. Wrong for digits and text."""
-    mixup: Annotated[float, Field(ge=0)] = 0.0
+    mixup: NotNegative = 0.0
     """Alpha of the beta distribution (arXiv:1710.09412); 0 is off. Pays from about 60 epochs on."""
-    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    cutmix: NotNegative = 0.0
     """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the
     batches."""
     start_size: Annotated[int, Field(ge=8)] | None = None
@@ -105,7 +106,7 @@ class AdamSettings(Settings):
 
     name: Literal["adam", "adamw"]
     lr: Positive = 0.001
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: NotNegative = 0.0
     """On matrices and filters only, never on biases and norms."""
     beta1: Share = 0.9
     beta2: Share = 0.999
@@ -116,9 +117,16 @@ class SgdSettings(Settings):
 
     name: Literal["sgd"]
     lr: Positive = 0.05
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    weight_decay: NotNegative = 5e-4
     momentum: Share = 0.9
     nesterov: bool = True
+    """Look ahead along the momentum."""
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "SgdSettings":
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("`nesterov` has no effect without `momentum`: set it to false")
+        return self
 
 
 OptimSettings = Annotated[AdamSettings | SgdSettings, Field(discriminator="name")]
@@ -152,7 +160,7 @@ class CosineSchedule(Settings):
     """It warms up, then falls along half a cosine."""
 
     name: Literal["cosine"]
-    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    warmup_epochs: NotNegative = 1.0
     final: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Last rate as a share of `optim.lr`."""
 

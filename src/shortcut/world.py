@@ -37,8 +37,8 @@ def find_world(device: str = "auto") -> World:
         return World(torch.device("mps" if torch.backends.mps.is_available() else "cpu"))
     try:
         found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError) as error:
+        torch.ones(1, device=found).item()  # `meta` has no numbers; others lack their module
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise ResourceError(
             f"device `{device}` is not available here; try `--device cpu`."
         ) from error

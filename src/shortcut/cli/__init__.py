@@ -43,6 +43,9 @@ def main() -> None:
     except ShortcutError as error:
         _complain(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        _complain(f"{error.filename or 'the system'}: {error.strerror}.")
+        sys.exit(5)
     except KeyboardInterrupt:
         _complain("interrupted.")
         sys.exit(130)

@@ -21,15 +21,16 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 def epoch_size(epoch: int, epochs: int, start: int | None, final: int) -> int:
     """Image size in pixels of an epoch (counted from 0), growing in equal stages of 32 pixels.
 
-    The last quarter of the epochs is at the final size. Early epochs learn coarse features, which
+    The last quarter of the epochs, at least one, is at the final size. Early epochs learn coarse
+    features, which
     need few pixels, and time goes with their number (progressive learning, arXiv:2104.00298,
     section 4).
     """
     if start is None or start >= final:
         return final
     sizes = [*range(start, final, 32), final]
-    stage = int(epoch / max(1.0, 0.75 * epochs) * (len(sizes) - 1))
-    return sizes[min(stage, len(sizes) - 1)]
+    growing = min(0.75 * epochs, epochs - 1)
+    return sizes[int(epoch / growing * (len(sizes) - 1))] if epoch < growing else final
 
 
 def training_view(

@@ -50,7 +50,8 @@ def mix(
     if not cuts:
         return Mixed(torch.lerp(partners, images, share), labels, others, share)
     height, width = images.shape[2:]
-    h, w = round(height * math.sqrt(1 - share)), round(width * math.sqrt(1 - share))
+    # Rounded down, so that the first picture keeps the larger part.
+    h, w = int(height * math.sqrt(1 - share)), int(width * math.sqrt(1 - share))
     top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
     images = images.clone()
     images[:, :, top : top + h, left : left + w] = partners[:, :, top : top + h, left : left + w]

@@ -174,7 +174,7 @@ def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
 
 def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str:
     """Nothing where training cuts as evaluation does."""
-    crop = augment.crop
+    crop, final = augment.crop, augment.final_size or size
     if isinstance(crop, NoCrop):
         return ""
     if isinstance(crop, ShiftCrop):
@@ -182,18 +182,22 @@ def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str
         square = say(f", random square of {size} px", f"，随机位置裁剪 {size} 像素的正方形")
         return short_side + (border if crop.pad else "") + square
     return say(
-        f"random part of at least {whole(crop.smallest, say)} of the area, resized to {size} px",
-        f"随机裁剪不小于原图面积 {crop.smallest:.0%} 的区域并缩放至 {size} 像素",
+        f"random part of at least {whole(crop.smallest, say)} of the area, resized to {final} px",
+        f"随机裁剪不小于原图面积 {crop.smallest:.0%} 的区域并缩放至 {final} 像素",
     )
 
 
 def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
-    start = augment.start_size
+    final = augment.final_size or size
+    start = augment.start_size or final
     options = [
         (augment.flip, say("random mirroring", "随机水平翻转")),
         (
-            start is not None and start < size,
-            say(f"growing from {start} px on", f"图像尺寸自 {start} 像素逐步增大"),
+            start < final,
+            say(
+                f"growing from {start} to {final} px over the epochs",
+                f"图像边长随轮次由 {start} 增至 {final} 像素",
+            ),
         ),
         (augment.mixup > 0, f"mixup {augment.mixup:g}"),
         (augment.cutmix > 0, f"cutmix {augment.cutmix:g}"),
