@@ -64,8 +64,10 @@ check: .venv/.dev  ## lint, format and types, changing nothing
 nightly: .venv/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m nightly
 
-bench: .venv/.dev  ## every benchmark, or one: make bench BENCH=benchmarks/NAME.py
-	@set -eu; for file in $(BENCH); do printf '\n== %s\n' "$$file"; $(BIN)/python "$$file"; done
+bench: .venv/.dev  ## every benchmark on photos of yours: make bench DATA=FOLDER [BENCH=FILE]
+	@set -eu; for file in $(BENCH); do \
+		printf '\n== %s\n' "$$file"; $(BIN)/python "$$file" '$(DATA)'; \
+	done
 
 clean:  ## remove the demo, caches and .venv; never runs/
 	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis

@@ -29,19 +29,11 @@ def tutorial(data: Path, epochs: int, workers: int) -> list[float]:
     from torchvision import datasets, models, transforms
 
     normalise = transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    augment = transforms.Compose(
-        [
-            transforms.RandomResizedCrop(224),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            normalise,
-        ]
-    )
     plain = transforms.Compose(
         [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(), normalise]
     )
     train = DataLoader(
-        datasets.ImageFolder(str(data / "train"), augment), 32, shuffle=True, num_workers=workers
+        datasets.ImageFolder(str(data / "train"), plain), 32, shuffle=True, num_workers=workers
     )
     test = DataLoader(datasets.ImageFolder(str(data / "test"), plain), 32, num_workers=workers)
     torch.manual_seed(0)

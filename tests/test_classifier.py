@@ -226,12 +226,19 @@ DAMAGES = {
     "std is nought": having([0.1, 0, 0.2], "preprocess", "std"),
     "std is infinite": having([0.1, INF, 0.2], "preprocess", "std"),
     "std is negative": having([0.1, -1, 0.2], "preprocess", "std"),
-    "recipe with an unknown setting": having(1, "recipe", "colour"),
-    "recipe out of range": having(0, "recipe", "train", "epochs"),
     "recipe is a name": having("digits", "recipe"),
     "metrics are a list": having([1], "metrics"),
     "created is a number": having(5, "created"),
 }
+
+
+@pytest.mark.parametrize(
+    "change", [having(1, "recipe", "colour"), having(0, "recipe", "train", "epochs")]
+)
+def test_a_recipe_of_another_version_does_not_keep_a_model_from_answering(change, saved, tmp_path):
+    card = card_of(saved)
+    change(card)
+    assert load(rewritten(saved, tmp_path / "m.safetensors", json.dumps(card))).recipe is None
 
 
 @pytest.mark.parametrize("change", DAMAGES.values(), ids=DAMAGES)

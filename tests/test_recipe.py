@@ -242,10 +242,6 @@ def test_changes_are_read_as_yaml(base):
             "`augment.crop.pad` has no effect: `resized` does not use it.",
         ),
         (
-            {"data.validation": "test", "data.val_fraction": 0.2},
-            "`data.val_fraction` has no effect without `data.validation: auto`.",
-        ),
-        (
             {"model.weights": "imagenet", "model.stem": "small"},
             "`model.weights: imagenet` has no effect without `the standard stem`.",
         ),

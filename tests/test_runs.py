@@ -85,7 +85,7 @@ def test_a_tutorial_recipe_may_measure_on_the_test_part_and_says_so(
 ) -> None:
     data = _with_test_part(tiny_photos, tmp_path)
     recipe = read_recipe(
-        write_tiny_recipe(tmp_path), {"data.validation": "test", "data.val_fraction": 0.1}
+        write_tiny_recipe(tmp_path), {"data.validation": "test", "data.val_fraction": None}
     )
     _, outcome = drain(training(data, recipe, output=tmp_path / "run"))
     log = (tmp_path / "run" / "log.txt").read_text()
@@ -124,6 +124,59 @@ def test_nothing_is_left_behind_when_preparation_fails(tiny_photos: Path, tmp_pa
     with pytest.raises(shortcut.ShortcutError):
         drain(training(tiny_photos, recipe, output=tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_an_early_stopped_run_is_not_trained_on(tiny_photos: Path, tmp_path: Path) -> None:
+    changes = {"train.epochs": 40, "train.patience": 2, "optim.lr": 1e-9}
+    recipe = read_recipe(write_tiny_recipe(tmp_path), changes)
+    drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    before = (tmp_path / "run" / "results.csv").read_text()
+    events, _ = drain(resuming(tmp_path / "run"))
+    assert not [event for event in events if isinstance(event, EpochEnd)]
+    assert (tmp_path / "run" / "results.csv").read_text() == before
+
+
+def test_a_run_folder_inside_the_data_is_refused(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    monkeypatch.chdir(tiny_photos)
+    with pytest.raises(shortcut.ShortcutError, match="would lie in the data folder"):
+        drain(training(".", recipe))
+    with pytest.raises(shortcut.ShortcutError, match="would lie in the data folder"):
+        drain(training(tiny_photos, recipe, output=tiny_photos / "red" / "run"))
+    assert {path.name for path in tiny_photos.iterdir()} == {"blue", "red"}
+
+
+def test_unreadable_test_pictures_do_not_cost_the_training(
+    tiny_photos: Path, tmp_path: Path
+) -> None:
+    data = _with_test_part(tiny_photos, tmp_path)
+    for file in (data / "test" / "red").iterdir():
+        file.write_bytes(b"")
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    _, outcome = drain(training(data, recipe, output=tmp_path / "run"))
+    assert outcome.test is None
+    assert "test was not measured" in (tmp_path / "run" / "log.txt").read_text()
+    assert (tmp_path / "run" / "record.md").exists()
+
+
+def test_a_setting_that_the_data_make_idle_is_refused(tiny_photos: Path, tmp_path: Path) -> None:
+    data = _with_test_part(tiny_photos, tmp_path)
+    recipe = read_recipe(write_tiny_recipe(tmp_path), {"data.validation": "test"})
+    with pytest.raises(shortcut.ShortcutError, match="val_fraction` has no effect"):
+        drain(training(data, recipe, output=tmp_path / "run"))
+
+
+def test_a_recipe_changed_in_the_run_folder_is_refused_in_one_line(
+    tiny_photos: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    file = tmp_path / "run" / "recipe.yaml"
+    file.write_text(file.read_text().replace("resnet20", "resnet32"))
+    with pytest.raises(shortcut.ShortcutError, match="no longer fits the saved state"):
+        drain(resuming(tmp_path / "run"))
 
 
 def test_train_and_resume_from_python(tiny_photos: Path, tmp_path: Path) -> None:

@@ -76,8 +76,8 @@ def test_accumulated_gradients_equal_the_mean_over_all_pictures(tiny_photos: Pat
     before = job.classifier.model.fc.weight.detach().clone()
     train_step(job, batches, 0)
     lr = job.optimizer.param_groups[0]["lr"]
-    momentum_step = 1.9 if job.recipe.optim.name == "sgd" else 1.0  # Nesterov's first step
-    moved = (before - job.classifier.model.fc.weight) / (lr * momentum_step)
+    nesterovs_first_step = 1 + 0.9
+    moved = (before - job.classifier.model.fc.weight) / (lr * nesterovs_first_step)
     decay = 5e-4 * before
     torch.testing.assert_close(moved, expected + decay, rtol=1e-4, atol=1e-6)
 
@@ -125,12 +125,11 @@ def test_averaged_weights_are_the_ones_measured(tiny_photos: Path) -> None:
         {"augment.start_size": 8},
         {"optim.name": "sgd"},
         {"schedule.name": "cosine"},
-        {"schedule.name": "plateau"},
         {"augment.crop.name": "resized"},
     ],
     ids=str,
 )
-def test_every_option_trains_and_changes_the_result(
+def test_every_option_trains_and_is_not_without_effect(
     tiny_photos: Path, changes: dict[str, object]
 ) -> None:
     plain, changed = make_job(tiny_photos), make_job(tiny_photos, changes)

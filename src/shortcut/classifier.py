@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -41,14 +41,15 @@ class PreprocessCard(Settings):
 
 
 class ModelCard(Settings):
-    """The JSON in a model file. Every field is checked before a tensor is read."""
+    """The JSON in a model file; every field is checked before a tensor goes into a network."""
 
     format: Literal[1] = 1
     network: str
     stem: StemName
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocess: PreprocessCard
-    recipe: Recipe | None = None
+    recipe: dict[str, Any] | None = None
+    """As another version may have written it: prediction does not need it."""
     metrics: dict[str, float | int | str] = Field(default_factory=dict)
     created: str = ""
     version: str = ""
@@ -148,7 +149,7 @@ class Classifier:
             stem=self.stem,
             classes=self.classes,
             preprocess=PreprocessCard.model_validate(self.preprocess.as_dict()),
-            recipe=self.recipe,
+            recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
             metrics=self.metrics,
             created=self.created,
             version=self.version,
@@ -186,11 +187,18 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         stem=card.stem,
         classes=card.classes,
         preprocess=Preprocess(size.image_size, size.resize, size.mean, size.std),
-        recipe=card.recipe,
+        recipe=_recipe_of(card),
         metrics=dict(card.metrics),
         created=card.created,
         version=card.version,
     )
+
+
+def _recipe_of(card: ModelCard) -> Recipe | None:
+    try:
+        return Recipe.model_validate(card.recipe) if card.recipe else None
+    except ValidationError:
+        return None  # written by a version with other settings
 
 
 def _first_line(error: ValidationError) -> str:

@@ -2,19 +2,22 @@
 
 import contextlib
 import csv
+import io
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from shortcut.classifier import Classifier, load
 from shortcut.data.samples import Sample
-from shortcut.errors import DecodeError
+from shortcut.errors import DataError, DecodeError
 from shortcut.evaluation import evaluate, measure
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.job import Job
 from shortcut.metrics import Scores
-from shortcut.precision import PLAIN
+from shortcut.precision import EXACT
 from shortcut.record import PredictedFile, Record, render_record
 from shortcut.report.charts import draw_confusion, draw_curves
 from shortcut.runfolder import Facts, write_text
@@ -64,15 +67,11 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    val = measure(best, job.val, PLAIN)
+    val = measure(best, job.val, EXACT)
     yield _measured(facts.measured_on, val)
     test = None
     if "test" in parts and facts.measured_on == "val":
-        limit = job.recipe.data.max_broken
-        test = evaluate(best, parts["test"], threads=job.val.threads, max_broken=limit)
-        for line in test.left_out:
-            yield Notice(f"left out of test: {line}")
-        yield _measured("test", test)
+        test = yield from _look_at_test(best, parts["test"], job)
     best = replace(best, metrics=best.metrics | _figures(val, test))
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
@@ -90,6 +89,22 @@ def conclude(
     return outcome
 
 
+def _look_at_test(
+    best: Classifier, samples: Sequence[Sample], job: Job
+) -> Generator[Event, None, Scores | None]:
+    try:
+        limit = job.recipe.data.max_broken
+        test = evaluate(best, samples, threads=max(1, job.val.threads), max_broken=limit)
+    except DataError as error:
+        # After hours of training the test pictures are no reason to lose the rest.
+        yield Notice(f"test was not measured: {error}")
+        return None
+    for line in test.left_out:
+        yield Notice(f"left out of test: {line}")
+    yield _measured("test", test)
+    return test
+
+
 def save_confusion(scores: Scores, folder: Path) -> None:
     """Write the confusion matrix as `confusion_matrix.csv` and `.png` into `folder`.
 
@@ -97,12 +112,12 @@ def save_confusion(scores: Scores, folder: Path) -> None:
         ResourceError: if they cannot be written.
     """
     draw_confusion(scores, folder / "confusion_matrix.png")
-    lines = [["truth \\ answer", *scores.classes]]
-    lines += [
-        [name, *map(str, row)] for name, row in zip(scores.classes, scores.confusion, strict=True)
-    ]
-    with (folder / "confusion_matrix.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(lines)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["truth \\ answer", *scores.classes])
+    for name, row in zip(scores.classes, scores.confusion.tolist(), strict=True):
+        writer.writerow([name, *row])
+    write_text(folder / "confusion_matrix.csv", table.getvalue())
 
 
 def predict_some(
@@ -111,7 +126,8 @@ def predict_some(
     """Predictions for `count` pictures, evenly spread over `samples`; unreadable ones are passed
     over."""
     predicted: list[PredictedFile] = []
-    for sample in samples[:: max(1, len(samples) // count)][:count]:
+    chosen = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
+    for sample in (samples[position] for position in chosen):
         with contextlib.suppress(DecodeError):
             answer = classifier.predict(sample.path)
             predicted.append(

@@ -13,7 +13,7 @@ from shortcut.data.loaders import Batch, EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.metrics import Scores, confusion_matrix
-from shortcut.precision import PLAIN, Precision
+from shortcut.precision import EXACT, Precision
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
-    return replace(measure(classifier, loader, PLAIN), left_out=read.broken)
+    return replace(measure(classifier, loader, EXACT), left_out=read.broken)
 
 
 @torch.inference_mode()

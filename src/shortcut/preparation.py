@@ -4,6 +4,7 @@ to bottom."""
 import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -11,9 +12,10 @@ from shortcut.classifier import Classifier
 from shortcut.data.cache import Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.data.preprocess import Preprocess
-from shortcut.data.samples import Sample
+from shortcut.data.samples import Sample, Source
+from shortcut.data.splits import carve_validation
 from shortcut.ema import make_average
-from shortcut.errors import DataError
+from shortcut.errors import DataError, RecipeError
 from shortcut.evaluation import label_positions
 from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
@@ -24,6 +26,10 @@ from shortcut.optim import make_optimizer
 from shortcut.precision import Precision, choose_precision
 from shortcut.settings import Recipe
 from shortcut.world import World
+
+Parts = dict[str, Sequence[Sample]]
+VAL_FRACTION = 0.1
+"""Carved off the training pictures where the data has no val part and the recipe says nothing."""
 
 
 def prepare(
@@ -76,6 +82,35 @@ def prepare(
     )
 
 
+def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", "test"]]:
+    """Which samples train, which are measured each epoch (`val`), which wait for the end (`test`).
+
+    Returns:
+        The parts, and where `val` comes from: `test` if the recipe measures on the test part.
+
+    Raises:
+        DataError: there are no training pictures.
+        RecipeError: `data.val_fraction` is set, but nothing is to be carved off.
+    """
+    given, fraction = source.parts, recipe.data.val_fraction
+    train = given.get("train", given.get("all", ()))
+    if not train:
+        raise DataError(f"{source.root}: no train part; found {', '.join(given)}.")
+    on_test = recipe.data.validation == "test" and "test" in given
+    if fraction is not None and (on_test or "val" in given):
+        part = "test" if on_test else "val"
+        raise RecipeError(f"`data.val_fraction` has no effect: there is a {part} part to measure.")
+    if on_test:
+        return {"train": train, "val": given["test"]}, "test"
+    parts: Parts = {"train": train, "val": given.get("val", ())}
+    if "val" not in given:
+        share = VAL_FRACTION if fraction is None else fraction
+        parts["train"], parts["val"] = carve_validation(train, fraction=share, seed=recipe.seed)
+    if "test" in given:
+        parts["test"] = given["test"]
+    return parts, "val"
+
+
 def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
     """The class names of `train`, sorted; `val` must have the same.
 
@@ -110,10 +145,14 @@ def _read(
 
 def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:
     name, size = recipe.model.name, recipe.data.image_size
+    fixed = find_variant(name).stem is not None
     # Published weights are for the standard stem, whatever the size.
-    wanted = "standard" if recipe.model.weights == "imagenet" else recipe.model.stem
+    pretrained = recipe.model.weights == "imagenet" and not fixed
+    wanted = "standard" if pretrained else recipe.model.stem
     stem = choose_stem(name, size, wanted)
-    if wanted == "auto" and stem == "small" and find_variant(name).stem is None:
+    for other in (recipe.augment.start_size, recipe.augment.final_size):
+        choose_stem(name, other or size, wanted)  # these sizes go through the network as well
+    if wanted == "auto" and stem == "small" and not fixed:
         yield Notice(
             f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"
         )

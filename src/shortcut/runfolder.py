@@ -1,6 +1,8 @@
 """The folder of a run: making it, saying what was used and where, keeping the improvements."""
 
+import contextlib
 import importlib.metadata
+import itertools
 import os
 import platform
 import shutil
@@ -8,9 +10,9 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shortcut.errors import DataError, ModelError, ResourceError
 from shortcut.events import EpochEnd
@@ -28,7 +30,7 @@ class Facts(Settings):
     measured_on: Literal["val", "test"]
     """The part of the data that is measured each epoch."""
     lang: Literal["en", "zh"] = "en"
-    log_interval: int = 20
+    log_interval: Annotated[int, Field(ge=1)] = 20
     started: str
     command: tuple[str, ...]
     python: str
@@ -75,22 +77,36 @@ def make_run_folder(wanted: Path | None, name: str) -> Path:
 
     Raises:
         ResourceError: if `wanted` exists and is not empty (runs are never overwritten), or nothing
-        can be
-            written there.
+            can be written there.
     """
-    number = 1
-    folder = wanted or Path("runs") / name
-    while wanted is None and folder.exists():
-        number += 1
-        folder = Path("runs") / f"{name}-{number}"
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ResourceError(f"{folder}: exists and is not empty; runs are never overwritten.")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "log.txt").touch()
+        if wanted is not None:
+            if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+                raise ResourceError(
+                    f"{wanted}: exists and is not empty; runs are never overwritten."
+                )
+            wanted.mkdir(parents=True, exist_ok=True)
+            (wanted / "log.txt").touch()
+            return wanted
+        Path("runs").mkdir(exist_ok=True)
+        for number in itertools.count(1):
+            folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+            # Making it is the claim: of two runs started at once, one gets the next number.
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+        raise AssertionError("numbers do not end")
     except OSError as error:
-        raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
-    return folder
+        place = wanted or Path("runs") / name
+        raise ResourceError(f"{place}: cannot be written ({error.strerror}).") from error
+
+
+def clear_run_folder(folder: Path) -> None:
+    """Take back what a run that never began wrote; a folder with anything else in it stays."""
+    with contextlib.suppress(OSError):
+        for name in ("log.txt", "recipe.yaml", "environment.json", "split.csv"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

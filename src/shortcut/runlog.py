@@ -3,10 +3,12 @@ events.jsonl."""
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Literal, TextIO
 
 from shortcut.errors import ResourceError
 from shortcut.events import (
@@ -40,19 +42,31 @@ class RunLog:
     Args:
         measured_on: `val` or `test`: the part measured each epoch, which the lines name.
         interval: steps between two loss lines, each the mean since the last.
+        history: epochs that are over already; `results.csv` is begun anew with them, so that no
+            row of an interrupted run stands twice.
     """
 
-    def __init__(self, folder: Path, *, measured_on: str, interval: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        measured_on: str,
+        interval: int,
+        history: Sequence[EpochEnd] = (),
+    ) -> None:
         self.measured_on = measured_on
         self.interval = interval
         self.losses: list[float] = []
-        # Line buffering: whatever happens to the process, what was reported is on disk.
-        self.log = (folder / "log.txt").open("a", encoding="utf-8", buffering=1)
-        self.events = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
-        self.results = (folder / "results.csv").open("a", encoding="utf-8", buffering=1, newline="")
-        self.table = csv.writer(self.results)
-        if self.results.tell() == 0:
-            self.table.writerow(RESULT_COLUMNS)
+        try:
+            self.log = _lines(folder / "log.txt", "a")
+            self.events = _lines(folder / "events.jsonl", "a")
+            self.results = _lines(folder / "results.csv", "w")
+        except OSError as error:
+            raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
+        self.table = csv.writer(self.results, lineterminator="\n")
+        self.table.writerow(RESULT_COLUMNS)
+        for epoch in history:
+            self._write_row(epoch)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -115,9 +129,18 @@ class RunLog:
             f"train acc {event.train_accuracy:.3f}, "
             f"{part} acc {event.val_accuracy:.3f}, time {event.seconds:.1f} sec\n"
         )
+        self._write_row(event)
+        self._write_event(event)
+
+    def _write_row(self, event: EpochEnd) -> None:
         values = asdict(event)
         self.table.writerow([_cell(values[column]) for column in RESULT_COLUMNS])
-        self._write_event(event)
+
+
+def _lines(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Line by line: whatever happens to the process, what was reported is on disk."""
+    # A file name that is not Unicode must not end a training when it is logged.
+    return path.open(mode, encoding="utf-8", errors="backslashreplace", buffering=1, newline="\n")
 
 
 def _line(event: Notice | Finished | Measured | Saved) -> str:

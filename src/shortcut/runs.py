@@ -6,28 +6,26 @@ run one to its end in silence.
 """
 
 import contextlib
-import shutil
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Generator
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from shortcut.checkpoint import State, load_state, optimizer_tensors, restore_optimizer, save_state
+from shortcut.checkpoint import load_state
 from shortcut.conclusion import Outcome, conclude
-from shortcut.data.samples import Sample, Source
+from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache, read_source
-from shortcut.data.splits import carve_validation, read_split, write_split
-from shortcut.errors import DataError, ModelError, ShortcutError
+from shortcut.data.splits import read_split, write_split
+from shortcut.errors import DataError, ModelError, NumbersError, ResourceError, ShortcutError
 from shortcut.events import EpochEnd, Event, Notice, Saved
 from shortcut.job import Job
+from shortcut.keeping import keep_epoch, keep_interrupted, restore
 from shortcut.precision import Precision
-from shortcut.preparation import prepare
+from shortcut.preparation import Parts, choose_parts, prepare
 from shortcut.recipe import read_recipe, to_yaml
-from shortcut.report.charts import draw_curves
 from shortcut.runfolder import (
     Facts,
+    clear_run_folder,
     gather_facts,
-    keep_improvement,
     make_run_folder,
     read_facts,
     write_text,
@@ -38,13 +36,12 @@ from shortcut.training import fit
 from shortcut.world import World, find_world
 
 Lang = Literal["en", "zh"]
-Parts = dict[str, Sequence[Sample]]
 T = TypeVar("T")
 
 
 def train(
     data: str | Path,
-    recipe: Recipe | str = "default",
+    recipe: Recipe | str | Path = "default",
     *,
     output: str | Path | None = None,
     device: str = "auto",
@@ -55,7 +52,7 @@ def train(
     """Train a classifier on labelled pictures and write its run folder; see `training`."""
     story = training(
         data,
-        read_recipe(recipe) if isinstance(recipe, str) else recipe,
+        recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
         output=output,
         device=device,
         download=download,
@@ -96,7 +93,6 @@ def training(
     source = read_source(data, cache=default_cache(), download=download)
     parts, measured_on = choose_parts(source, recipe)
     world = find_world(device)
-    folder = make_run_folder(Path(output) if output else None, f"{recipe.model.name}-{source.name}")
     facts = gather_facts(
         source.name,
         source.kind,
@@ -105,21 +101,21 @@ def training(
         lang=lang,
         log_interval=log_interval,
     )
+    name = f"{recipe.model.name}-{source.name}"
+    _refuse_inside(Path(output or "runs") / name, source)
     notices: list[str] = []
+    folder = make_run_folder(Path(output) if output else None, name)
     try:
         yield Saved("run folder", folder)
-        if measured_on == "test":
-            yield _noted(
-                notices, "accuracy is measured on the test part, which also chooses the best epoch"
-            )
-        yield _noted(notices, _describe(source, parts, world))
+        for line in (_describe(source, parts, world), *_remarks(source, recipe, measured_on)):
+            yield _noted(notices, line)
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
         write_split(folder / "split.csv", _as_written(parts, measured_on), source.root)
         job = yield from _heard(prepare(recipe, parts, world, cache=default_cache()), notices)
     except BaseException:
         # Nothing has been trained: an empty run folder would only be in the way of the next try.
-        shutil.rmtree(folder, ignore_errors=True)
+        clear_run_folder(folder)
         raise
     return (yield from _go(job, folder, facts, parts, notices))
 
@@ -139,6 +135,8 @@ def resuming(
         facts = facts.model_copy(update={"lang": lang})
     recipe = read_recipe(folder / "recipe.yaml")
     written = read_split(folder / "split.csv", Path(facts.data_root))
+    if not {"train", facts.measured_on} <= written.keys():
+        raise DataError(f"{folder}: split.csv has no train or no {facts.measured_on} pictures.")
     parts: Parts = {"train": written["train"], "val": written[facts.measured_on]}
     if facts.measured_on == "val" and "test" in written:
         parts["test"] = written["test"]
@@ -150,96 +148,69 @@ def resuming(
     precision = Precision(**state.precision)
     notices: list[str] = []
     world = find_world(device)
+    yield Saved("run folder", folder)
     story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
     job = yield from _heard(story, notices)
-    _restore(job, state)
+    restore(job, state)
     yield _noted(notices, f"resumed after epoch {len(job.history)}")
     return (yield from _go(job, folder, facts, parts, notices))
-
-
-def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", "test"]]:
-    """Which samples train, which are measured each epoch (`val`), and which wait for the end
-    (`test`).
-
-    Returns:
-        The parts, and where `val` comes from: `test` if the recipe measures on the test part.
-
-    Raises:
-        DataError: there are no training pictures.
-    """
-    given = source.parts
-    train = given.get("train", given.get("all", ()))
-    if not train:
-        raise DataError(f"{source.root}: no train part; found {', '.join(given)}.")
-    if recipe.data.validation == "test" and "test" in given:
-        return {"train": train, "val": given["test"]}, "test"
-    parts: Parts = {"train": train, "val": given.get("val", ())}
-    if "val" not in given:
-        fraction, seed = recipe.data.val_fraction, recipe.seed
-        parts["train"], parts["val"] = carve_validation(train, fraction=fraction, seed=seed)
-    if "test" in given:
-        parts["test"] = given["test"]
-    return parts, "val"
 
 
 def _go(
     job: Job, folder: Path, facts: Facts, parts: Parts, notices: list[str]
 ) -> Generator[Event, None, Outcome]:
     """Train, keeping what each epoch gave; measure and describe it at the end."""
-    log = RunLog(folder, measured_on=facts.measured_on, interval=facts.log_interval)
+    log = RunLog(
+        folder,
+        measured_on=facts.measured_on,
+        interval=facts.log_interval,
+        history=job.history,
+    )
     with log:
         for line in notices:
             log.write(Notice(line))
         try:
             for event in fit(job):
-                log.write(event)
                 if isinstance(event, EpochEnd):
-                    _keep(job, folder, facts, event)
+                    keep_epoch(job, folder, facts, event)
+                log.write(event)
                 yield event
-        except BaseException:
-            # Ctrl-C, a closed terminal, NaN: what was learnt since the last epoch is worth a file.
+        except NumbersError:
+            raise  # the weights may be spoilt: what the last epoch left is better
+        except BaseException as error:
+            # Ctrl-C, a closed terminal: what was learnt since the last epoch is worth a file.
             with contextlib.suppress(ShortcutError):
-                job.measured.save(folder / "last.safetensors")
-                if job.history:
-                    _draw(job, folder, facts)
+                keep_interrupted(job, folder, facts)
+            _explain_memory(error, job)
             raise
         ending = conclude(job, folder, facts, parts, notices)
         return (yield from _logged(ending, log))
 
 
-def _keep(job: Job, folder: Path, facts: Facts, epoch: EpochEnd) -> None:
-    metrics = {"epoch": epoch.epoch, "val_accuracy": epoch.val_accuracy}
-    measured = replace(
-        job.measured, metrics=metrics, created=facts.started, version=facts.versions["shortcut"]
-    )
-    measured.save(folder / "last.safetensors")
-    if epoch.improved:
-        measured.save(folder / "best.safetensors")
-        keep_improvement(folder, folder / "best.safetensors", epoch, job.recipe.train.keep)
-    averaged = {} if job.averaged is None else job.averaged.state_dict()
-    state = State(
-        model=job.classifier.model.state_dict(),
-        optimizer=optimizer_tensors(job.optimizer),
-        averaged=averaged,
-        step=job.step,
-        history=tuple(job.history),
-        precision=asdict(job.precision),
-    )
-    save_state(folder / "resume", state)
+def _explain_memory(error: BaseException, job: Job) -> None:
+    """Say of an allocation that failed what to do; pass over any other error."""
+    words = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in words or "can't allocate" in words:
+        half = max(2, job.recipe.train.batch_size // 2)
+        raise ResourceError(f"out of memory; try `--batch-size {half}`.") from error
 
 
-def _draw(job: Job, folder: Path, facts: Facts) -> None:
-    part = facts.measured_on
-    draw_curves(job.history, folder / "curves.png", title=folder.name, part=part)
+def _refuse_inside(folder: Path, source: Source) -> None:
+    """A run folder among class folders would be the next training's newest class."""
+    if source.root.is_dir() and folder.resolve().is_relative_to(source.root.resolve()):
+        raise DataError(
+            f"the run folder would lie in the data folder {source.root}; "
+            "start elsewhere, or give `--output` a place outside it."
+        )
 
 
-def _restore(job: Job, state: State) -> None:
-    job.classifier.model.load_state_dict(state.model)
-    restore_optimizer(job.optimizer, state.optimizer)
-    if job.averaged is not None:
-        job.averaged.load_state_dict(state.averaged)
-    job.step = state.step
-    job.history = list(state.history)
+def _remarks(source: Source, recipe: Recipe, measured_on: str) -> list[str]:
+    if measured_on == "test":
+        remarks = ["accuracy is measured on the test part, which also chooses the best epoch"]
+        return remarks + (["the val part is not used"] if "val" in source.parts else [])
+    if recipe.data.validation == "test":
+        return ["there is no test part: accuracy is measured on val"]
+    return []
 
 
 def _run(story: Generator[Event, None, Outcome]) -> Outcome:

@@ -45,8 +45,9 @@ class DataSettings(Settings):
     train.
     `test`: the test part, as many tutorials do; its best figure is then chosen on the test
     pictures."""
-    val_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of the training pictures that is carved off where the data has no val part."""
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the training pictures that is carved off where the data has no val part; None: a
+    tenth."""
     max_broken: Share = 0.01
     """Training goes on without unreadable pictures while their share is below this."""
     workers: Annotated[int, Field(ge=0)] | None = None
@@ -185,7 +186,8 @@ class TrainSettings(Settings):
     """Length, batches and what is done to the step."""
 
     epochs: Annotated[int, Field(ge=1)] = 30
-    batch_size: Annotated[int, Field(ge=1)] = 32
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    """Pictures; batch norm needs two."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are added before a step: the step sees batch_size x accumulate
     pictures."""
@@ -232,11 +234,6 @@ class Recipe(Settings):
                 f"`augment.start_size` (={augment.start_size}) is above the final size (={final})"
             )
         for idle, setting, because in (
-            (
-                self.data.validation == "test" and self.data.val_fraction != 0.1,
-                "data.val_fraction",
-                "data.validation: auto",
-            ),
             (
                 self.model.weights == "imagenet" and self.model.stem == "small",
                 "model.weights: imagenet",

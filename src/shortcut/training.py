@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
@@ -57,10 +58,15 @@ def fit(job: Job) -> Iterator[Event]:
     epochs, patience = job.recipe.train.epochs, job.recipe.train.patience
     reason = "all epochs done"
     for epoch in range(len(job.history), epochs):
+        if patience is not None and epoch - job.best_epoch >= patience:
+            reason = f"no progress for {patience} epochs"
+            break
         tally = Tally()
         yield from _train_epoch(job, epoch, tally)
         seconds = time.perf_counter() - tally.started
         scores = measure(job.measured, job.val, job.precision)
+        if not math.isfinite(scores.loss):
+            raise NumbersError(f"the network answers {scores.loss} after epoch {epoch + 1}.")
         best = job.best
         candidate = (scores.accuracy, -scores.loss)
         job.history.append(
@@ -80,9 +86,6 @@ def fit(job: Job) -> Iterator[Event]:
             )
         )
         yield job.history[-1]
-        if patience is not None and epoch + 1 - job.best_epoch >= patience:
-            reason = f"no progress for {patience} epochs"
-            break
     yield Finished(
         epochs=len(job.history),
         best_epoch=job.best_epoch,
@@ -105,7 +108,7 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
         when = epoch + index / steps
         factor = lr_factor(job.recipe.schedule, when, job.recipe.train.epochs, losses)
         set_lr(job.optimizer, job.recipe.optim.lr * factor)
-        loss, correct = train_step(job, group, epoch)
+        loss, correct = train_step(job, group, epoch, index * accumulate)
         count = sum(len(batch.labels) for batch in group)
         tally.images += count
         tally.loss += loss * count
@@ -123,44 +126,50 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
         )
 
 
-def train_step(job: Job, batches: Sequence[Batch], epoch: int) -> tuple[float, int]:
+def train_step(job: Job, batches: Sequence[Batch], epoch: int, first: int = 0) -> tuple[float, int]:
     """One optimizer step on the pictures of all `batches`, as if they were one batch.
+
+    Args:
+        first: position in the epoch of the first of `batches`; with (seed, epoch) it decides how
+            they are mixed.
 
     Returns:
         The mean loss and the number of right answers.
 
     Raises:
-        NumbersError: if the loss is not finite; no weight has been changed.
+        NumbersError: if the loss or a gradient is not finite; no weight has been changed, but
+            running statistics may have been.
     """
     model, device = job.classifier.model, job.classifier.device
     total = sum(len(batch.labels) for batch in batches)
-    loss_sum, correct = 0.0, 0
-    for position, batch in enumerate(batches):
+    loss_sum, correct = 0.0, 0.0
+    for position, batch in enumerate(batches, first):
         images = job.precision.place(job.classifier.normalise(batch.images.to(device)))
-        key = (job.recipe.seed, epoch, job.step * len(batches) + position)
+        key = (job.recipe.seed, epoch, position)
         mixed = mix(images, batch.labels.to(device), job.recipe.augment, key)
         with job.precision.autocast(device):
             outputs = model(mixed.images)
         loss = _loss(outputs.float(), mixed, job.recipe.train.label_smoothing)
         (loss * (len(batch.labels) / total)).backward()
-        loss_sum += loss.item() * len(
-            batch.labels
-        )  # one wait for the device a batch, to catch NaN at once
-        correct += int((outputs.argmax(1) == mixed.labels).sum())
-    if not math.isfinite(loss_sum):
+        right = (outputs.argmax(1) == mixed.labels).sum()
+        figures = torch.stack((loss.detach(), right))  # one wait for the device, not two
+        mean, hits = figures.tolist()
+        loss_sum, correct = loss_sum + mean * len(batch.labels), correct + hits
+    limit = job.recipe.train.clip_norm or math.inf
+    norm = clip_grad_norm_(model.parameters(), limit)
+    if not (math.isfinite(loss_sum) and math.isfinite(norm)):
         job.optimizer.zero_grad(set_to_none=True)
         raise NumbersError(
-            f"the loss is {loss_sum} in epoch {epoch + 1}: the learning rate is probably too high; "
-            f"try `--lr {job.recipe.optim.lr / 10:g}` or `--set train.clip_norm=1`."
+            f"the loss or its gradient is no finite number in epoch {epoch + 1}: the learning rate "
+            f"is probably too high; try `--lr {job.recipe.optim.lr / 10:g}` or "
+            "`--set train.clip_norm=1`."
         )
-    if job.recipe.train.clip_norm is not None:
-        clip_grad_norm_(model.parameters(), job.recipe.train.clip_norm)
     job.optimizer.step()
     job.optimizer.zero_grad(set_to_none=True)
     if job.averaged is not None:
         job.averaged.update_parameters(model)
     job.step += 1
-    return loss_sum / total, correct
+    return loss_sum / total, int(correct)
 
 
 def _loss(outputs: Tensor, mixed: Mixed, smoothing: float) -> Tensor:

@@ -187,6 +187,24 @@ def test_ctrl_c(
         assert (run / "curves.png").stat().st_size > 0
 
 
+def test_ctrl_c_while_resuming_says_what_is_there(
+    start: Start, shortcut: Run, tiny_photos: Path, tiny_recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", run).code == 0
+    recipe = run / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("epochs: 3", "epochs: 100000"))
+    process = start("resume", run)
+    deadline = time.monotonic() + 120
+    while len((run / "results.csv").read_text().splitlines()) < 6:
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert str(run / "best.safetensors") in err.splitlines()[-1]
+
+
 def test_unreadable_picture_is_named_and_the_others_are_answered(
     shortcut: Run, tiny_photos: Path, tiny_recipe: Path
 ) -> None:

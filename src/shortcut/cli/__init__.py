@@ -46,9 +46,6 @@ def main() -> None:
     except OSError as error:
         _complain(f"{error.filename or 'the system'}: {error.strerror}.")
         sys.exit(5)
-    except KeyboardInterrupt:
-        _complain("interrupted.")
-        sys.exit(130)
 
 
 def _complain(text: str) -> None:

@@ -20,6 +20,10 @@ def evaluate(
     ] = "auto",
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 64,
     device: Device = "auto",
+    download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
+    max_broken: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
+    ] = 0.01,
     output: Annotated[
         Path | None, typer.Option(help="Folder for confusion_matrix.csv and .png.")
     ] = None,
@@ -36,10 +40,15 @@ def evaluate(
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
-    chosen, samples = choose_part(read_source(data, cache=default_cache()), part)
-    scores = measure(classifier, samples, batch_size=batch_size)
+    source = read_source(data, cache=default_cache(), download=download)
+    chosen, samples = choose_part(source, part)
+    scores = measure(classifier, samples, batch_size=batch_size, max_broken=max_broken)
+    screen = console.Screen()
+    screen.show(Notice(f"measured on the {chosen} part of {source.name}"))
+    if chosen in ("train", "all"):
+        screen.show(Notice("if the training saw these pictures, the figure says little"))
     for line in scores.left_out:
-        console.Screen().show(Notice(f"left out: {line}"))
+        screen.show(Notice(f"left out: {line}"))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         conclusion.save_confusion(scores, output)

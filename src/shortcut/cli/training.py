@@ -2,13 +2,13 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from shortcut.conclusion import Outcome
-    from shortcut.events import Event
+    from shortcut.events import EpochEnd, Event
 
 Lang = Literal["en", "zh"]
 FLAGS = {
@@ -113,17 +113,17 @@ def _show(story: "Generator[Event, None, Outcome]", format_: str, quiet: bool) -
         raise InterruptedRunError(_what_is_there(folder, best)) from error
 
 
-def _what_is_there(folder: Path | None, best: Any) -> str:
+def _what_is_there(folder: Path | None, best: "EpochEnd | None") -> str:
     if folder is None or not folder.exists():
         return "interrupted before the training began; nothing was written."
-    if best is None:
+    if not (folder / "best.safetensors").exists():
         return (
             "interrupted before the first epoch was measured; "
             f"{folder}/last.safetensors holds the weights as they were."
         )
+    figures = f" (epoch {best.epoch}, accuracy {best.val_accuracy:.3f})" if best else ""
     return (
-        f"interrupted; the best model so far (epoch {best.epoch}, accuracy "
-        f"{best.val_accuracy:.3f}) is {folder}/best.safetensors; "
+        f"interrupted; the best model so far{figures} is {folder}/best.safetensors; "
         f"`shortcut resume {folder}` goes on."
     )
 

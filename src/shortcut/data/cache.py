@@ -21,7 +21,7 @@ from shortcut.data.samples import Sample
 from shortcut.errors import DataError, DecodeError
 
 MEMORY_SHARE = 0.25
-"""Decoded pictures may take this share of the machine's memory; the network needs the rest."""
+"""The decoded pictures of one part (train, val) may take this share of the machine's memory."""
 
 
 class Pictures(Protocol):
@@ -136,7 +136,7 @@ def check_broken(read: Read, limit: float) -> None:
     raise DataError(
         f"{len(broken)} of {total} pictures cannot be read (the limit is {limit:.0%}): "
         f"{'; '.join(line.rstrip('.') for line in broken[:3])}{more}. "
-        "Replace or remove them, or allow more with `--set data.max_broken=0.2`."
+        "Replace or remove them, or raise the limit `max_broken`."
     )
 
 

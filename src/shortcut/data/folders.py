@@ -77,6 +77,9 @@ def assemble(name: str, root: Path, kind: str, parts: Mapping[str, Sequence[Pair
     labels = {part: {label for _, label in pairs} for part, pairs in parts.items()}
     classes = sorted(set[str]().union(*labels.values()))
     _check_parts(root, labels)
+    for label in classes:
+        if any("\ud800" <= letter <= "\udfff" for letter in label):
+            raise DataError(f"{root}: the class name {label!a} is not valid Unicode; rename it.")
     if len(classes) < 2:
         raise DataError(_one_class(root, classes[0]))
     return Source(

@@ -1,5 +1,4 @@
-"""The residual network of He et al., "Deep Residual Learning for Image Recognition"
-(arXiv:1512.03385).
+"""The residual network of "Deep Residual Learning for Image Recognition" (arXiv:1512.03385).
 
 Blocks, the network, its seam (`features`, `classify`). Which sizes exist is in `variants.py`;
 networks that differ by one idea are in `relatives.py`. Parameter names, their order and their
@@ -27,8 +26,7 @@ def conv3x3(
     *,
     bias: bool = False,
 ) -> nn.Conv2d:
-    """3x3 convolution that keeps the size at stride 1: (N, inplanes, H, W) -> (N, planes, H/s,
-    W/s)."""
+    """3x3 convolution, padded: (N, inplanes, H, W) -> (N, planes, H/stride, W/stride)."""
     return nn.Conv2d(
         inplanes, planes, 3, stride, padding=dilation, dilation=dilation, groups=groups, bias=bias
     )
@@ -56,8 +54,7 @@ class Residual(nn.Module):
         return nn.Sequential(conv1x1(inplanes, planes, stride), norm_layer(planes))
 
     def branch(self, x: Tensor) -> Tensor:
-        """The residual function F: (N, C_in, H, W) -> (N, C_out, H/stride, W/stride), before the
-        addition."""
+        """F, before the addition: (N, C_in, H, W) -> (N, C_out, H/stride, W/stride)."""
         raise NotImplementedError(f"{type(self).__name__} must define `branch`")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,8 +140,8 @@ class Bottleneck(Residual):
 
 
 class Stem(NamedTuple):
-    """The layers before the first block: one convolution and, unless `pool_padding` is None, a
-    3x3/2 max-pool."""
+    """What stands before the first block: one convolution, and a 3x3 max-pool of stride 2 unless
+    `pool_padding` is None."""
 
     kernel: int
     stride: int
@@ -154,17 +151,19 @@ class Stem(NamedTuple):
 
 StemName = Literal["standard", "small", "unpadded"]
 STEMS: dict[StemName, Stem] = {
-    "standard": Stem(kernel=7, stride=2, padding=3, pool_padding=1),  # paper, Table 1: size / 4
-    "small": Stem(
-        kernel=3, stride=1, padding=1, pool_padding=None
-    ),  # paper, section 4.2: size kept
-    "unpadded": Stem(kernel=7, stride=2, padding=0, pool_padding=0),  # the cats-and-dogs tutorial
+    # Table 1 of the paper: leaves a quarter of the side.
+    "standard": Stem(kernel=7, stride=2, padding=3, pool_padding=1),
+    # Section 4.2: keeps the size, for small pictures.
+    "small": Stem(kernel=3, stride=1, padding=1, pool_padding=None),
+    # The cats-and-dogs tutorial's.
+    "unpadded": Stem(kernel=7, stride=2, padding=0, pool_padding=0),
 }
 
 
 class ResNet(nn.Module):
-    """Stem, stages of residual blocks, average pooling, one linear layer. (N, 3, H, W) -> (N,
-    num_classes).
+    """Stem, stages of residual blocks, average pooling, one linear layer.
+
+    (N, 3, H, W), normalised -> (N, num_classes), before any softmax.
 
     Args:
         block: `BasicBlock`, `Bottleneck` or another `Residual`.
@@ -275,8 +274,7 @@ class ResNet(nn.Module):
                     nn.init.zeros_(module.bn2.get_parameter("weight"))
 
     def features(self, x: Tensor) -> Tensor:
-        """Everything before pooling: (N, 3, H, W) -> (N, C, h, w). Heat maps and embeddings cut
-        here."""
+        """All before pooling: (N, 3, H, W) -> (N, C, h, w). Heat maps and embeddings cut here."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.maxpool(x)
         x = self.layer1(x)
@@ -285,14 +283,12 @@ class ResNet(nn.Module):
         return self.layer4(x)
 
     def classify(self, fmap: Tensor) -> Tensor:
-        """Pooling and the linear layer: (N, C, h, w) -> outputs (N, num_classes), before any
-        softmax."""
+        """Pooling and the linear layer: (N, C, h, w) -> (N, num_classes)."""
         return self.fc(torch.flatten(self.avgpool(fmap), 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classify(self.features(x))
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Outputs of `forward` (N, num_classes) as float32 probabilities that sum to one along each
-        row."""
+        """Outputs of `forward` as float32 probabilities (N, num_classes); rows sum to one."""
         return outputs.float().softmax(1)
