@@ -151,13 +151,13 @@ def test_every_line_of_events_is_an_object_with_a_time(tmp_path):
     assert records[5]["interval"] == [0.5, 0.97]
 
 
-def test_a_resumed_run_appends_and_writes_no_second_header(tmp_path):
-    logged(tmp_path, [an_epoch()])
-    lines = logged(tmp_path, [an_epoch(epoch=2)])
-    assert len(lines) == 6
+def test_a_resumed_run_appends_and_has_a_row_for_each_epoch_once(tmp_path):
+    logged(tmp_path, [an_epoch(), an_epoch(epoch=2)])  # the second was not saved as a state
+    with RunLog(tmp_path, measured_on="test", interval=20, history=[an_epoch()]) as log:
+        log.write(an_epoch(epoch=2))
     rows = (tmp_path / "results.csv").read_text("utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
-    assert len((tmp_path / "events.jsonl").read_text("utf-8").splitlines()) == 2
+    assert len((tmp_path / "log.txt").read_text("utf-8").splitlines()) == 9
 
 
 def test_what_was_reported_is_on_disk_at_once(tmp_path):

@@ -97,7 +97,7 @@ def test_a_tutorial_recipe_may_measure_on_the_test_part_and_says_so(
 def test_resumed_after_an_epoch_it_ends_with_the_same_bits(
     tiny_photos: Path, tmp_path: Path, ema: float
 ) -> None:
-    changes = {"train.ema_decay": ema, "augment.mixup": 0.2, "augment.start_size": 8}
+    changes = {"train.ema_decay": ema, "augment.mixup": 0.2, "augment.start_scale": 0.5}
     recipe = read_recipe(write_tiny_recipe(tmp_path), changes)
     drain(training(tiny_photos, recipe, output=tmp_path / "whole"))
     story = training(tiny_photos, recipe, output=tmp_path / "cut")

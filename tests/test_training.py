@@ -122,7 +122,7 @@ def test_averaged_weights_are_the_ones_measured(tiny_photos: Path) -> None:
         {"augment.mixup": 0.2, "augment.cutmix": 1.0},
         {"train.label_smoothing": 0.1},
         {"train.clip_norm": 0.5},
-        {"augment.start_size": 8},
+        {"augment.start_scale": 0.5},
         {"optim.name": "sgd"},
         {"schedule.name": "cosine"},
         {"augment.crop.name": "resized"},

@@ -150,8 +150,8 @@ def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:
     pretrained = recipe.model.weights == "imagenet" and not fixed
     wanted = "standard" if pretrained else recipe.model.stem
     stem = choose_stem(name, size, wanted)
-    for other in (recipe.augment.start_size, recipe.augment.final_size):
-        choose_stem(name, other or size, wanted)  # these sizes go through the network as well
+    for scale in (recipe.augment.start_scale, recipe.augment.final_scale):
+        choose_stem(name, round(size * scale), wanted)  # these sizes go through the network as well
     if wanted == "auto" and stem == "small" and not fixed:
         yield Notice(
             f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"

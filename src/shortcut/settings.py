@@ -95,11 +95,12 @@ class AugmentSettings(Settings):
     cutmix: NotNegative = 0.0
     """Alpha of the beta distribution (arXiv:1905.04899); 0 is off. With mixup, each takes half the
     batches."""
-    start_size: Annotated[int, Field(ge=8)] | None = None
-    """First image size where the size grows over the epochs up to `final_size`; None: constant."""
-    final_size: Annotated[int, Field(ge=8)] | None = None
-    """Training's last image size; None: `data.image_size`. A random cut shows things larger than
-    evaluation does, so training smaller fits better and costs less (arXiv:1906.06423)."""
+    start_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """First image size as a share of `data.image_size`; it grows over the epochs."""
+    final_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Last image size of the training as a share of `data.image_size`. A random cut shows things
+    larger than evaluation does, so training smaller fits better and costs less
+    (arXiv:1906.06423)."""
 
 
 class AdamSettings(Settings):
@@ -224,14 +225,10 @@ class Recipe(Settings):
             raise ValueError(
                 f"`data.resize` (={self.data.resize}) is below `data.image_size` (={size})"
             )
-        final = augment.final_size or size
-        if final > size:
+        if augment.start_scale > augment.final_scale:
             raise ValueError(
-                f"`augment.final_size` (={final}) is above `data.image_size` (={size})"
-            )
-        if augment.start_size is not None and augment.start_size > final:
-            raise ValueError(
-                f"`augment.start_size` (={augment.start_size}) is above the final size (={final})"
+                f"`augment.start_scale` (={augment.start_scale}) is above `augment.final_scale` "
+                f"(={augment.final_scale})"
             )
         for idle, setting, because in (
             (

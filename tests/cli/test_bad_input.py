@@ -92,7 +92,7 @@ def test_unknown_model_offers_the_nearest(shortcut: Run, tiny_photos: Path) -> N
         (["--opt", "adm"], ["optim", "adam"]),
         (["--recipe", "digit"], ["digit", "Did you mean `digits`?"]),
         (["--recipe", "none.yaml"], ["none.yaml", "No such file"]),
-        (["--set", "augment.start_size=512"], ["augment.start_size", "above"]),
+        (["--set", "augment.start_scale=0.9"], ["augment.start_scale", "above"]),
     ],
 )
 def test_bad_settings(
@@ -111,6 +111,8 @@ def test_misspelt_flag(shortcut: Run, tiny_photos: Path) -> None:
 def test_size_that_a_network_does_not_take(shortcut: Run, tiny_photos: Path) -> None:
     words = ["--model", "resnet34_tutorial", "--image-size", 64]
     complains(shortcut("train", tiny_photos, *words), 4, "resnet34_tutorial", "107 to 234")
+    growing = ["--recipe", "tutorial-cats-dogs", "--set", "augment.start_scale=0.3"]
+    complains(shortcut("train", tiny_photos, *growing), 4, "resnet34_tutorial", "not 67")
 
 
 def test_output_that_exists_is_never_overwritten(

@@ -136,7 +136,7 @@ def test_the_first_three_are_named_and_the_way_out():
         "5 of 10 pictures cannot be read (the limit is 1%): "
         "a.jpg: is a text file, not a picture (in p); b.jpg: is a text file, not a picture (in p); "
         "c.jpg: is a text file, not a picture (in p); and 2 more. "
-        "Replace or remove them, or allow more with `--set data.max_broken=0.2`."
+        "Replace or remove them, or raise the limit `max_broken`."
     )
 
 

@@ -143,7 +143,7 @@ def test_the_seed_decides():
 
 
 def test_pictures_grow_over_the_epochs():
-    growing = AugmentSettings(crop=NoCrop(), start_size=8)
+    growing = AugmentSettings(crop=NoCrop(), start_scale=0.2)
     loader = training(numbered(4), 4, augment=growing, preprocess=Preprocess(40, 40), epochs=8)
     sides = []
     for epoch in range(8):

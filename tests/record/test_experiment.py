@@ -134,7 +134,7 @@ SGD = SgdSettings(name="sgd", momentum=0.8)
 OPTIONS = TrainSettings(
     epochs=1, accumulate=4, label_smoothing=0.1, clip_norm=1.0, ema_decay=0.99, patience=1
 )
-MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_size=64)
+MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_scale=0.5)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,10 @@ MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_
         ),
         (
             Recipe(augment=MIXED),
-            ["middle square of 128 px, growing from 64 px on, mixup 0.2, cutmix 1"],
+            [
+                "middle square of 128 px, growing from 64 to 128 px over the epochs, mixup 0.2, "
+                "cutmix 1"
+            ],
         ),
         (Recipe(model=ModelSettings(weights="imagenet")), ["starting from ImageNet weights"]),
     ],

@@ -18,7 +18,7 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     return np.random.default_rng((seed, epoch)).permutation(count).tolist()
 
 
-def epoch_size(epoch: int, epochs: int, start: int | None, final: int) -> int:
+def epoch_size(epoch: int, epochs: int, start: int, final: int) -> int:
     """Image size in pixels of an epoch (counted from 0), growing in equal stages of 32 pixels.
 
     The last quarter of the epochs, at least one, is at the final size. Early epochs learn coarse
@@ -26,7 +26,7 @@ def epoch_size(epoch: int, epochs: int, start: int | None, final: int) -> int:
     need few pixels, and time goes with their number (progressive learning, arXiv:2104.00298,
     section 4).
     """
-    if start is None or start >= final:
+    if start >= final:
         return final
     sizes = [*range(start, final, 32), final]
     growing = min(0.75 * epochs, epochs - 1)

@@ -53,8 +53,9 @@ class TrainingLoader:
 
     def size(self, epoch: int) -> int:
         """Image size in pixels of an epoch, counted from 0."""
-        final = self.augment.final_size or self.preprocess.image_size
-        return epoch_size(epoch, self.epochs, self.augment.start_size, final)
+        side, augment = self.preprocess.image_size, self.augment
+        start, final = round(side * augment.start_scale), round(side * augment.final_scale)
+        return epoch_size(epoch, self.epochs, start, final)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""

@@ -174,7 +174,7 @@ def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
 
 def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str:
     """Nothing where training cuts as evaluation does."""
-    crop, final = augment.crop, augment.final_size or size
+    crop, final = augment.crop, round(size * augment.final_scale)
     if isinstance(crop, NoCrop):
         return ""
     if isinstance(crop, ShiftCrop):
@@ -188,8 +188,7 @@ def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str
 
 
 def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
-    final = augment.final_size or size
-    start = augment.start_size or final
+    start, final = round(size * augment.start_scale), round(size * augment.final_scale)
     options = [
         (augment.flip, say("random mirroring", "随机水平翻转")),
         (
