@@ -83,7 +83,7 @@ def commands() -> set[str]:
     [
         "see https://" + "pypi" + ".org/simple",
         "https://files." + "pythonhosted" + ".org/x",
-        "--index-url https://download." + "pytorch" + ".org/whl/cpu",
+        "--index" + "-url https://download." + "pytorch" + ".org/whl/cpu",
         "cd /" + "work/main",
         "'/" + "home/ann/photos'",
         "file:///" + "Users/ann",
@@ -102,8 +102,8 @@ def test_a_forbidden_word_is_caught(tmp_path, text):
     "text",
     [
         "https://download.pytorch" + ".org/models/resnet18-f37072fd.pth",
-        "https://example.com/work/page",
-        "../work/photos ~/work/photos $HOME/work/ ${HOME}/work/ */work/",
+        "https://example.com/" + "wo" + "rk/page",
+        "../{0}/photos ~/{0}/photos $HOME/{0}/ ${{HOME}}/{0}/ */{0}/".format("wo" + "rk"),
         "homework/ and framework/",
     ],
 )

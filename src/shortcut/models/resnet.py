@@ -6,6 +6,7 @@ initialisation are torchvision's, so a state dict moves either way unchanged and
 equal weights.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, NamedTuple
 
@@ -37,7 +38,7 @@ def conv1x1(inplanes: int, planes: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inplanes, planes, 1, stride, bias=False)
 
 
-class Residual(nn.Module):
+class Residual(nn.Module, ABC):
     """The idea of the paper in three lines: y = relu(F(x) + x) (section 3.2, equations 1 and 2).
 
     Subclasses give F as `branch`. Where F changes the shape, `downsample` carries x across.
@@ -53,9 +54,9 @@ class Residual(nn.Module):
         """What x crosses where the shape changes: a 1x1 projection (section 3.3, option B)."""
         return nn.Sequential(conv1x1(inplanes, planes, stride), norm_layer(planes))
 
+    @abstractmethod
     def branch(self, x: Tensor) -> Tensor:
         """F, before the addition: (N, C_in, H, W) -> (N, C_out, H/stride, W/stride)."""
-        raise NotImplementedError(f"{type(self).__name__} must define `branch`")
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.branch(x)
