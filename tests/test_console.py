@@ -228,7 +228,7 @@ def test_the_screen_writes_to_standard_error_alone(capsys: pytest.CaptureFixture
             screen.show(event)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("a\nreading pictures 2 / 2\n")
+    assert captured.err.startswith("a\n  epoch")
 
 
 def test_what_a_stream_cannot_encode_is_escaped():

@@ -13,7 +13,7 @@ import numpy as np
 from shortcut.classifier import Classifier, load
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError, DecodeError
-from shortcut.evaluation import evaluate, measure
+from shortcut.evaluation import evaluating, measuring
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.job import Job
 from shortcut.metrics import Scores
@@ -67,7 +67,7 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    val = measure(best, job.val, EXACT)
+    val = yield from measuring(best, job.val, EXACT)
     yield _measured(facts.measured_on, val)
     test = None
     if "test" in parts and facts.measured_on == "val":
@@ -94,7 +94,8 @@ def _look_at_test(
 ) -> Generator[Event, None, Scores | None]:
     try:
         limit = job.recipe.data.max_broken
-        test = evaluate(best, samples, threads=max(1, job.val.threads), max_broken=limit)
+        threads = max(1, job.val.threads)
+        test = yield from evaluating(best, samples, threads=threads, max_broken=limit)
     except DataError as error:
         # After hours of training the test pictures are no reason to lose the rest.
         yield Notice(f"test was not measured: {error}")

@@ -88,7 +88,7 @@ class Screen:
 
     def _show_progress(self, event: Progress) -> None:
         complete = event.done >= event.total
-        if not self._is_due(at_once=complete):
+        if not self._is_due(at_once=complete and self.console.is_terminal):
             return
         count = f"{event.done:,} / {event.total:,}"
         if not self.console.is_terminal:

@@ -1,17 +1,19 @@
 """Measuring a classifier on labelled pictures. Labels are matched by name, never by position."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from shortcut.classifier import Classifier
-from shortcut.data.cache import check_broken, read_all
+from shortcut.data.cache import check_broken, read_pictures
 from shortcut.data.loaders import Batch, EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
+from shortcut.events import Event, Progress, run_silently
 from shortcut.metrics import Scores, confusion_matrix
 from shortcut.precision import EXACT, Precision
 
@@ -24,7 +26,23 @@ def evaluate(
     threads: int = 2,
     max_broken: float = 0.01,
 ) -> Scores:
-    """Measure `classifier` on every readable sample, in full precision.
+    """Measure `classifier` on every readable sample, in full precision; see `evaluating`."""
+    return run_silently(
+        evaluating(
+            classifier, samples, batch_size=batch_size, threads=threads, max_broken=max_broken
+        )
+    )
+
+
+def evaluating(
+    classifier: Classifier,
+    samples: Sequence[Sample],
+    *,
+    batch_size: int = 64,
+    threads: int = 2,
+    max_broken: float = 0.01,
+) -> Generator[Event, None, Scores]:
+    """Measure `classifier` on every readable sample; yields progress, returns the scores.
 
     Args:
         threads: how many prepare pictures.
@@ -36,31 +54,46 @@ def evaluate(
         files.
     """
     label_positions(samples, classifier.classes)
-    read = read_all(samples, classifier.preprocess.resize, threads)
+    read = yield from read_pictures(samples, classifier.preprocess.resize, threads=threads)
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
-    return replace(measure(classifier, loader, EXACT), left_out=read.broken)
+    scores = yield from measuring(classifier, loader, EXACT)
+    return replace(scores, left_out=read.broken)
 
 
-@torch.inference_mode()
-def measure(classifier: Classifier, batches: Iterable[Batch], precision: Precision) -> Scores:
+def measure(classifier: Classifier, batches: EvaluationLoader, precision: Precision) -> Scores:
     """Scores over batches whose labels are positions in the classifier's classes; each picture
     counts once."""
+    return run_silently(measuring(classifier, batches, precision))
+
+
+def measuring(
+    classifier: Classifier, batches: EvaluationLoader, precision: Precision
+) -> Generator[Event, None, Scores]:
+    """As `measure`, with a `Progress` after each batch."""
     classifier.model.eval()
     count = len(classifier.classes)
     confusion = np.zeros((count, count), np.int64)
-    loss = 0.0
+    loss, done = 0.0, 0
     for batch in batches:
-        images = precision.place(classifier.normalise(batch.images.to(classifier.device)))
-        with precision.autocast(classifier.device):
-            outputs = classifier.model(images)
-        probabilities = classifier.model.probabilities(outputs).cpu()
+        probabilities = _probabilities(classifier, batch, precision)
         loss += float(
             F.nll_loss(probabilities.clamp_min(1e-12).log(), batch.labels, reduction="sum")
         )
         confusion += confusion_matrix(batch.labels.numpy(), probabilities.argmax(1).numpy(), count)
-    return Scores(classifier.classes, confusion, loss / max(1, int(confusion.sum())))
+        done += len(batch.labels)
+        yield Progress("measuring", done, len(batches.labels))
+    return Scores(classifier.classes, confusion, loss / max(1, done))
+
+
+@torch.inference_mode()
+def _probabilities(classifier: Classifier, batch: Batch, precision: Precision) -> Tensor:
+    """(N, classes) float32 on the CPU."""
+    images = precision.place(classifier.normalise(batch.images.to(classifier.device)))
+    with precision.autocast(classifier.device):
+        outputs = classifier.model(images)
+    return classifier.model.probabilities(outputs).cpu()
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

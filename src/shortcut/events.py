@@ -1,8 +1,10 @@
 """What a training reports while it runs, as plain records. The loop yields them; callers decide
 what to do."""
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something long before the training: pictures being read, weights being fetched."""
+    """Something long beside the steps: pictures being read or measured, weights being fetched."""
 
     what: str
     done: int
@@ -100,3 +102,26 @@ class Saved:
 
 
 Event = Notice | Progress | Step | EpochEnd | Finished | Measured | Saved
+T = TypeVar("T")
+
+
+def heard(
+    story: Generator[Event, None, T], hear: Callable[[Event], object]
+) -> Generator[Event, None, T]:
+    """Pass a story on; `hear` gets each event before the caller does."""
+    while True:
+        try:
+            event = next(story)
+        except StopIteration as end:
+            return end.value
+        hear(event)
+        yield event
+
+
+def run_silently(story: Generator[Event, None, T]) -> T:
+    """Run a story to its end and return what it returns; nobody sees its events."""
+    while True:
+        try:
+            next(story)
+        except StopIteration as end:
+            return end.value

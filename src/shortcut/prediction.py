@@ -30,9 +30,18 @@ def predict_files(
     Raises:
         DataError: before the first answer, if a path does not exist or a folder holds no pictures.
     """
-    paths = [path for file in files for path in _expand(Path(file))]
+    paths = find_pictures(files)
     for start in range(0, len(paths), batch_size):
         yield from _answer(classifier, paths[start : start + batch_size])
+
+
+def find_pictures(files: Sequence[str | Path]) -> list[Path]:
+    """The files themselves and every picture below those that are folders, in order.
+
+    Raises:
+        DataError: if a path does not exist or a folder holds no pictures.
+    """
+    return [path for file in files for path in _expand(Path(file))]
 
 
 def as_text(answers: Sequence[Answer]) -> str:

@@ -133,14 +133,11 @@ def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
 def _read(
     samples: Sequence[Sample], short_side: int, max_broken: float
 ) -> Generator[Event, None, Read]:
-    for progress in read_pictures(samples, short_side, threads=os.cpu_count() or 1):
-        if isinstance(progress, Read):
-            check_broken(progress, max_broken)
-            for line in progress.broken:
-                yield Notice(f"left out: {line}")
-            return progress
-        yield Progress("reading pictures", progress, len(samples))
-    raise AssertionError("read_pictures ends with a Read")
+    read = yield from read_pictures(samples, short_side, threads=os.cpu_count() or 1)
+    check_broken(read, max_broken)
+    for line in read.broken:
+        yield Notice(f"left out: {line}")
+    return read
 
 
 def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:

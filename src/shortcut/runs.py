@@ -6,9 +6,9 @@ run one to its end in silence.
 """
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from shortcut.checkpoint import load_state
 from shortcut.conclusion import Outcome, conclude
@@ -16,7 +16,7 @@ from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache, read_source
 from shortcut.data.splits import read_split, write_split
 from shortcut.errors import DataError, ModelError, NumbersError, ResourceError, ShortcutError
-from shortcut.events import EpochEnd, Event, Notice, Saved
+from shortcut.events import EpochEnd, Event, Notice, Saved, heard, run_silently
 from shortcut.job import Job
 from shortcut.keeping import keep_epoch, keep_interrupted, restore
 from shortcut.precision import Precision
@@ -36,7 +36,6 @@ from shortcut.training import fit
 from shortcut.world import World, find_world
 
 Lang = Literal["en", "zh"]
-T = TypeVar("T")
 
 
 def train(
@@ -59,12 +58,12 @@ def train(
         log_interval=log_interval,
         lang=lang,
     )
-    return _run(story)
+    return run_silently(story)
 
 
 def resume(run: str | Path, *, device: str = "auto", lang: Lang | None = None) -> Outcome:
     """Go on with an interrupted run from its last whole epoch; see `resuming`."""
-    return _run(resuming(run, device=device, lang=lang))
+    return run_silently(resuming(run, device=device, lang=lang))
 
 
 def training(
@@ -112,7 +111,8 @@ def training(
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
         write_split(folder / "split.csv", _as_written(parts, measured_on), source.root)
-        job = yield from _heard(prepare(recipe, parts, world, cache=default_cache()), notices)
+        story = prepare(recipe, parts, world, cache=default_cache())
+        job = yield from heard(story, _remember(notices))
     except BaseException:
         # Nothing has been trained: an empty run folder would only be in the way of the next try.
         clear_run_folder(folder)
@@ -150,7 +150,7 @@ def resuming(
     world = find_world(device)
     yield Saved("run folder", folder)
     story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
-    job = yield from _heard(story, notices)
+    job = yield from heard(story, _remember(notices))
     restore(job, state)
     yield _noted(notices, f"resumed after epoch {len(job.history)}")
     return (yield from _go(job, folder, facts, parts, notices))
@@ -184,7 +184,7 @@ def _go(
             _explain_memory(error, job)
             raise
         ending = conclude(job, folder, facts, parts, notices)
-        return (yield from _logged(ending, log))
+        return (yield from heard(ending, log.write))
 
 
 def _explain_memory(error: BaseException, job: Job) -> None:
@@ -213,35 +213,9 @@ def _remarks(source: Source, recipe: Recipe, measured_on: str) -> list[str]:
     return []
 
 
-def _run(story: Generator[Event, None, Outcome]) -> Outcome:
-    while True:
-        try:
-            next(story)
-        except StopIteration as end:
-            return end.value
-
-
-def _heard(story: Generator[Event, None, T], notices: list[str]) -> Generator[Event, None, T]:
-    """Pass a story on and remember its notices."""
-    while True:
-        try:
-            event = next(story)
-        except StopIteration as end:
-            return end.value
-        if isinstance(event, Notice):
-            notices.append(event.text)
-        yield event
-
-
-def _logged(story: Generator[Event, None, T], log: RunLog) -> Generator[Event, None, T]:
-    """Pass a story on and write it to the log."""
-    while True:
-        try:
-            event = next(story)
-        except StopIteration as end:
-            return end.value
-        log.write(event)
-        yield event
+def _remember(notices: list[str]) -> Callable[[Event], None]:
+    """Adds the text of each notice to `notices`."""
+    return lambda event: notices.append(event.text) if isinstance(event, Notice) else None
 
 
 def _noted(notices: list[str], text: str) -> Notice:

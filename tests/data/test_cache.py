@@ -14,12 +14,12 @@ from shortcut.data.cache import (
     Read,
     check_broken,
     memory_bytes,
-    read_all,
     read_pictures,
     shrunk,
 )
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError, DecodeError
+from shortcut.events import Event, heard, run_silently
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_pictures_are_made_smaller_never_larger(samples):
 
 
 def test_memory_and_disk_give_the_same_pixels(samples, monkeypatch):
-    in_memory = read_all(samples, 24, threads=2)
+    in_memory = run_silently(read_pictures(samples, 24, threads=2))
     monkeypatch.setattr(cache, "memory_bytes", lambda: 0)
-    on_disk = read_all(samples, 24, threads=2)
+    on_disk = run_silently(read_pictures(samples, 24, threads=2))
     assert isinstance(in_memory.pictures, InMemory) and isinstance(on_disk.pictures, OnDisk)
     assert in_memory.samples == on_disk.samples == tuple(samples)
     for one, other in zip(pixels(in_memory), pixels(on_disk), strict=True):
@@ -76,7 +76,7 @@ def test_memory_and_disk_give_the_same_pixels(samples, monkeypatch):
 def test_the_limit_is_the_share_of_memory(over, kind, samples, monkeypatch):
     size = sum(np.asarray(shrunk(sample.path, 24)).nbytes for sample in samples)
     monkeypatch.setattr(cache, "memory_bytes", lambda: (size - over) / cache.MEMORY_SHARE)
-    read = read_all(samples, 24, threads=1)
+    read = run_silently(read_pictures(samples, 24, threads=1))
     assert isinstance(read.pictures, kind)
     assert len(read.pictures) == len(samples)
 
@@ -85,7 +85,7 @@ def test_the_limit_is_the_share_of_memory(over, kind, samples, monkeypatch):
 def test_what_is_broken_is_named_and_left_out(memory, samples, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "memory_bytes", lambda: memory)
     mixed = [samples[0], *broken(tmp_path, 2), *samples[1:], Sample(tmp_path / "no.png", "odd")]
-    read = read_all(mixed, 24, threads=2)
+    read = run_silently(read_pictures(mixed, 24, threads=2))
     assert read.samples == tuple(samples)
     assert len(read.pictures) == len(samples)
     assert [line.split(":")[0] for line in read.broken] == ["bad0.jpg", "bad1.jpg", "no.png"]
@@ -94,22 +94,23 @@ def test_what_is_broken_is_named_and_left_out(memory, samples, tmp_path, monkeyp
         assert (found == np.asarray(shrunk(sample.path, 24))).all()
 
 
-def test_progress_comes_before_the_end(samples, monkeypatch):
+def test_progress_comes_before_the_end(samples):
     many = samples * 60  # 300: more than one slice
-    *progress, read = read_pictures(many, 8, threads=2)
-    assert progress == [256, 300]
-    assert isinstance(read, Read) and len(read.samples) == 300
+    seen: list[Event] = []
+    read = run_silently(heard(read_pictures(many, 8, threads=2), seen.append))
+    assert [(event.done, event.total) for event in seen] == [(256, 300), (300, 300)]
+    assert len(read.samples) == 300
 
 
 def test_nothing_to_read():
-    read = read_all([], 24, threads=1)
+    read = run_silently(read_pictures([], 24, threads=1))
     assert (read.samples, read.broken, len(read.pictures)) == ((), (), 0)
     check_broken(read, 0.01)
 
 
 def test_a_picture_that_vanished_since_is_named(samples, monkeypatch):
     monkeypatch.setattr(cache, "memory_bytes", lambda: 0)
-    read = read_all(samples, 24, threads=1)
+    read = run_silently(read_pictures(samples, 24, threads=1))
     samples[2].path.unlink()
     with pytest.raises(DecodeError, match=r"2\.png: there is no such file"):
         read.pictures[2]

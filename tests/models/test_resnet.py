@@ -292,9 +292,9 @@ def test_probabilities_are_full_precision_and_sum_to_one() -> None:
     torch.testing.assert_close(rows.sum(1), torch.ones(3))
 
 
-def test_a_residual_without_a_branch_says_so() -> None:
+def test_a_residual_without_a_branch_cannot_be_made() -> None:
     class Empty(Residual):
         pass
 
-    with pytest.raises(NotImplementedError, match="Empty must define `branch`"):
-        Empty()(torch.zeros(1, 1, 1, 1))
+    with pytest.raises(TypeError, match=r"abstract method.*branch"):
+        Empty()  # pyright: ignore[reportAbstractUsage]

@@ -1,5 +1,6 @@
 """`shortcut evaluate`, `shortcut predict`."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,25 +31,24 @@ def evaluate(
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
-    import json
-
     from shortcut import conclusion, console
     from shortcut.classifier import load
     from shortcut.data.sources import choose_part, default_cache, read_source
-    from shortcut.evaluation import evaluate as measure
-    from shortcut.events import Notice
+    from shortcut.evaluation import evaluating
+    from shortcut.events import Notice, heard, run_silently
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
     source = read_source(data, cache=default_cache(), download=download)
     chosen, samples = choose_part(source, part)
-    scores = measure(classifier, samples, batch_size=batch_size, max_broken=max_broken)
-    screen = console.Screen()
-    screen.show(Notice(f"measured on the {chosen} part of {source.name}"))
-    if chosen in ("train", "all"):
-        screen.show(Notice("if the training saw these pictures, the figure says little"))
-    for line in scores.left_out:
-        screen.show(Notice(f"left out: {line}"))
+    story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
+    with console.Screen() as screen:
+        scores = run_silently(heard(story, screen.show))
+        remarks = [f"measured on the {chosen} part of {source.name}"]
+        if chosen in ("train", "all"):
+            remarks.append("if the training saw these pictures, the figure says little")
+        for line in (*remarks, *(f"left out: {line}" for line in scores.left_out)):
+            screen.show(Notice(line))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         conclusion.save_confusion(scores, output)
@@ -70,10 +70,16 @@ def predict(
     from shortcut import console, prediction
     from shortcut.classifier import load
     from shortcut.errors import DataError
+    from shortcut.events import Progress
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
-    answers = list(prediction.predict_files(classifier, images, batch_size=batch_size))
+    files = prediction.find_pictures(images)
+    answers: list[prediction.Answer] = []
+    with console.Screen() as screen:
+        for answer in prediction.predict_files(classifier, files, batch_size=batch_size):
+            answers.append(answer)
+            screen.show(Progress("predicting", len(answers), len(files)))
     if format_ == "table":
         console.print_table(
             None,

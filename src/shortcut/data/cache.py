@@ -6,7 +6,7 @@ uncached one.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from shortcut.data.decode import decode_picture
 from shortcut.data.preprocess import Pixels, resize_short
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError, DecodeError
+from shortcut.events import Progress
 
 MEMORY_SHARE = 0.25
 """The decoded pictures of one part (train, val) may take this share of the machine's memory."""
@@ -81,8 +82,8 @@ def shrunk(path: Path, short_side: int) -> Image.Image:
 
 def read_pictures(
     samples: Sequence[Sample], short_side: int, *, threads: int
-) -> Iterator[Read | int]:
-    """Open every file once; yields the number done from time to time, at the end one `Read`.
+) -> Generator[Progress, None, Read]:
+    """Open every file once; yields progress from time to time, returns what was read.
 
     Args:
         short_side: pictures are kept with this short side in pixels, or smaller where they are.
@@ -109,17 +110,10 @@ def read_pictures(
                     kept.append(result)
                 elif kept:
                     kept.clear()
-            yield start + len(part)
+            yield Progress("reading pictures", start + len(part), len(samples))
     fits = len(kept) == len(good)
     pictures = InMemory(kept) if fits else OnDisk([s.path for s in good], short_side)
-    yield Read(pictures, tuple(good), tuple(broken))
-
-
-def read_all(samples: Sequence[Sample], short_side: int, threads: int) -> Read:
-    """As `read_pictures`, without the progress."""
-    *_, read = read_pictures(samples, short_side, threads=threads)
-    assert isinstance(read, Read)
-    return read
+    return Read(pictures, tuple(good), tuple(broken))
 
 
 def check_broken(read: Read, limit: float) -> None:
