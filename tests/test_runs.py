@@ -12,7 +12,7 @@ from tests.recipes import write_tiny_recipe
 
 import shortcut
 from shortcut.events import EpochEnd, Event, Measured
-from shortcut.models.weights import read_tensors
+from shortcut.models.tensorfiles import read_tensors
 from shortcut.recipe import read_recipe
 from shortcut.runs import Outcome, resuming, training
 

@@ -8,7 +8,6 @@ run one to its end in silence.
 import contextlib
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Literal
 
 from shortcut.checkpoint import load_state
 from shortcut.conclusion import Outcome, conclude
@@ -19,6 +18,7 @@ from shortcut.errors import DataError, ModelError, NumbersError, ResourceError, 
 from shortcut.events import EpochEnd, Event, Notice, Saved, heard, run_silently
 from shortcut.job import Job
 from shortcut.keeping import keep_epoch, keep_interrupted, restore
+from shortcut.language import Lang
 from shortcut.precision import Precision
 from shortcut.preparation import Parts, choose_parts, prepare
 from shortcut.recipe import read_recipe, to_yaml
@@ -34,8 +34,6 @@ from shortcut.runlog import RunLog
 from shortcut.settings import Recipe
 from shortcut.training import fit
 from shortcut.world import World, find_world
-
-Lang = Literal["en", "zh"]
 
 
 def train(

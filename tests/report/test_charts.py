@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shortcut import fonts
 from shortcut.errors import ResourceError
 from shortcut.events import EpochEnd
 from shortcut.metrics import Scores
@@ -95,7 +96,7 @@ def test_confusion_with_an_empty_class_and_any_names(tmp_path: Path):
 
 def test_class_names_stay_apart():
     long = [f"a name that differs in its middle, {i}, from all others" for i in range(3)]
-    names = charts._class_names(["cat", *long, "two  spaces"], [charts.LATIN])
+    names = charts._class_names(["cat", *long, "two  spaces"], (fonts.LATIN,))
     assert names[0] == "cat"
     assert names[-1] == "two spaces"
     assert len(set(names)) == 5
@@ -103,7 +104,7 @@ def test_class_names_stay_apart():
 
 
 def test_a_name_without_a_font_becomes_its_number():
-    assert charts._class_names(["dog", "猫", "鸟 bird"], [charts.LATIN]) == [
+    assert charts._class_names(["dog", "猫", "鸟 bird"], (fonts.LATIN,)) == [
         "dog",
         "class 2",
         "class 3",

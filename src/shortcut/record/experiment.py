@@ -1,4 +1,5 @@
-"""The experiment record as Markdown: S2's rows, filled in by the program."""
+"""The experiment record as Markdown: the rows of the cats-and-dogs tutorial's, filled in by the
+program."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,18 +7,16 @@ from datetime import datetime
 from typing import Literal
 
 from shortcut.events import EpochEnd
+from shortcut.language import Lang, Say, speak
+from shortcut.markdown import plain, table
 from shortcut.metrics import Scores
 from shortcut.record.curve import read_curve
 from shortcut.record.figures import accuracy_table, class_table, confusions, honesty
-from shortcut.record.markdown import plain, table
 from shortcut.record.wording import (
-    Lang,
-    Say,
     duration,
     hyper_parameters,
     image_processing,
     part_name,
-    speak,
 )
 from shortcut.settings import Recipe
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from shortcut.language import Say
+from shortcut.markdown import plain, table
 from shortcut.metrics import Scores
-from shortcut.record.markdown import plain, table
-from shortcut.record.wording import Say, part_name, percent
+from shortcut.record.wording import part_name, percent
 
 SHOWN_CONFUSIONS = 3
 

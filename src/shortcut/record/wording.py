@@ -1,11 +1,6 @@
-"""Settings and figures in words.
+"""Settings and figures in words."""
 
-Every text stands as a pair, so that the two languages cannot drift apart.
-"""
-
-from collections.abc import Callable
-from typing import Literal
-
+from shortcut.language import Say
 from shortcut.settings import (
     AugmentSettings,
     ConstantSchedule,
@@ -18,22 +13,6 @@ from shortcut.settings import (
     ShiftCrop,
     StepSchedule,
 )
-
-Lang = Literal["en", "zh"]
-Say = Callable[[str, str], str]
-"""Of an English and a Chinese text, the one that is wanted."""
-
-
-def speak(lang: Lang) -> Say:
-    """The choice between the two languages."""
-
-    def english(en: str, zh: str) -> str:
-        return en
-
-    def chinese(en: str, zh: str) -> str:
-        return zh
-
-    return chinese if lang == "zh" else english
 
 
 def percent(share: float, say: Say) -> str:

@@ -1,6 +1,6 @@
 """Curves and confusion matrix as PNG files.
 
-The only importer of matplotlib, used through its figures alone: no pyplot, no global state.
+Drawn through matplotlib's figures alone: no pyplot, no global state.
 """
 
 import contextlib
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -18,19 +17,13 @@ from numpy.typing import NDArray
 
 from shortcut.errors import ResourceError
 from shortcut.events import EpochEnd
+from shortcut.fonts import drawable, families
 from shortcut.metrics import Scores
 
 DPI = 150
 TRAIN, MEASURED = "#D55E00", "#0072B2"
 """Vermilion and blue of Okabe and Ito (2008), told apart by every kind of colour vision."""
 INK, FAINT = "#333333", "#E4E4E4"
-LATIN = "DejaVu Sans"
-"""Comes with matplotlib and has no Chinese."""
-CHINESE = (
-    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN"),
-    *("PingFang SC", "Hiragino Sans GB", "Heiti TC", "Microsoft YaHei", "SimHei"),
-    *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Arial Unicode MS"),
-)
 DOTTED = 40
 """Up to so many epochs each is a dot on its line."""
 WIDE_SPREAD = 30
@@ -75,9 +68,9 @@ def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: st
     for axes, name in ((loss, "loss"), (accuracy, "accuracy"), (rate, "learning rate")):
         _tidy(axes, name)
     loss.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
-    families = _families()
-    text = _drawable(_shorten(title, LONGEST_TITLE), families)
-    figure.suptitle(text, x=0.01, ha="left", color=INK, family=families, parse_math=False)
+    fonts = families()
+    text = drawable(_shorten(title, LONGEST_TITLE), fonts)
+    figure.suptitle(text, x=0.01, ha="left", color=INK, family=list(fonts), parse_math=False)
     figure.align_ylabels()
     _save(figure, path)
 
@@ -92,7 +85,7 @@ def draw_confusion(scores: Scores, path: Path) -> None:
         ResourceError: if `path` cannot be written; an older picture is untouched.
     """
     count = len(scores.classes)
-    families = _families()
+    fonts = families()
     totals = scores.confusion.sum(1, keepdims=True)
     shares = scores.confusion / np.maximum(totals, 1)
     cell = 0.72 if count <= WITH_SHARES else 0.44 if count <= WITH_COUNTS else 0.1
@@ -112,7 +105,7 @@ def draw_confusion(scores: Scores, path: Path) -> None:
         bar.set_label("share of the class's pictures", color=INK)
         bar.ax.tick_params(labelsize=8, labelcolor=INK)
         bar.outline.set_visible(False)
-    _name_classes(axes, scores, families, side / count)
+    _name_classes(axes, scores, fonts, side / count)
     low, high = scores.interval
     images = "1 image" if scores.images == 1 else f"{scores.images:,} images"
     axes.set_title(
@@ -202,11 +195,11 @@ def _write_cells(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 
-def _name_classes(axes: Axes, scores: Scores, families: list[str], cell: float) -> None:
+def _name_classes(axes: Axes, scores: Scores, fonts: tuple[str, ...], cell: float) -> None:
     """Names along both sides; `cell` is the side of a cell in inches."""
     count = len(scores.classes)
     shown = range(0, count, 1 + (count - 1) // ALL_NAMED)
-    names = _class_names(scores.classes, families)
+    names = _class_names(scores.classes, fonts)
     size = 10 if count <= WITH_SHARES else 8.5 if count <= WITH_COUNTS else 5.5
     longest = 0.65 * size / 72 * max(map(len, names))
     rotation = 90 if count > WITH_COUNTS else 45 if longest > cell else 0
@@ -217,14 +210,14 @@ def _name_classes(axes: Axes, scores: Scores, families: list[str], cell: float) 
         ha="right" if rotation == 45 else "center",
         rotation_mode="anchor" if rotation == 45 else "default",
         fontsize=size,
-        family=families,
+        family=list(fonts),
         parse_math=False,
     )
     axes.set_yticks(
-        shown, labels=[names[i] for i in shown], fontsize=size, family=families, parse_math=False
+        shown, labels=[names[i] for i in shown], fontsize=size, family=list(fonts), parse_math=False
     )
     note = "\nclass n: the n-th of the list; no installed font has its letters"
-    unwritten = "□" in _drawable("".join(scores.classes), families)
+    unwritten = "□" in drawable("".join(scores.classes), fonts)
     axes.set_xlabel("answer" + note * unwritten, color=INK)
     axes.set_ylabel("truth", color=INK)
     axes.tick_params(length=0, labelcolor=INK)
@@ -236,13 +229,13 @@ def _name_classes(axes: Axes, scores: Scores, families: list[str], cell: float) 
         axes.tick_params(which="minor", length=0)
 
 
-def _class_names(classes: Sequence[str], families: list[str]) -> list[str]:
+def _class_names(classes: Sequence[str], fonts: tuple[str, ...]) -> list[str]:
     """What is written for each class: short, and no two alike."""
     lines = [" ".join(name.split()) for name in classes]
     short = [_shorten(name, LONGEST_NAME) for name in lines]
     names: list[str] = []
     for place, (name, label) in enumerate(zip(lines, short, strict=True), 1):
-        if _drawable(name, families) != name:
+        if drawable(name, fonts) != name:
             names.append(f"class {place}")
         elif short.count(label) > 1:
             names.append(f"{_shorten(name, LONGEST_NAME - 5)} #{place}")
@@ -257,21 +250,6 @@ def _shorten(text: str, longest: int) -> str:
         return text
     tail = longest // 3
     return f"{text[: longest - tail - 1]}…{text[-tail:]}"
-
-
-def _families() -> list[str]:
-    """Fonts to try for each letter in turn: matplotlib's own, then the first Chinese one here."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [LATIN, *[name for name in CHINESE if name in installed][:1]]
-
-
-def _drawable(text: str, families: list[str]) -> str:
-    """`text` with a box for each letter that no font has; matplotlib would warn for each."""
-    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in families]
-    return "".join(
-        letter if any(font.get_char_index(ord(letter)) for font in fonts) else "□"
-        for letter in " ".join(text.split())
-    )
 
 
 def _save(figure: Figure, path: Path, *, tight: bool = False) -> None:

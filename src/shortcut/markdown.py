@@ -1,4 +1,4 @@
-"""The little Markdown that the record needs."""
+"""The little Markdown that records and tables need."""
 
 from collections.abc import Sequence
 

@@ -1,39 +1,27 @@
-"""What people see: a training as it runs, tables of results, errors. The only door to rich."""
+"""A training as it runs: a live display on a terminal, plain lines elsewhere."""
 
-import os
-import re
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from itertools import product
 from math import inf, isfinite
 from time import monotonic
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from shortcut.console.terminal import clean, open_console, say
 from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
-
-if TYPE_CHECKING:
-    from shortcut.metrics import Scores
 
 LOSS_STEPS = 20  # the loss shown while training is the mean of so many
 DRAW_SECONDS = 0.1  # the live display is drawn anew at most so often
 LINE_SECONDS = 10.0  # where no terminal listens, progress is a line at most so often
 BAR_WIDTH = 100  # the live display is no wider, however wide the terminal
-MATRIX_CLASSES = 20  # up to so many classes the confusion matrix is printed whole
-PAIRS = 10  # above that, so many of its most confused pairs
 LEFT_OUT = ("images/s", "lr", "seconds", "train acc")  # by a narrow terminal, in this order
-
-# Controls, half surrogates, marks that turn the writing: file names may hold them, terminals not.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]")
 
 Row = Sequence[str]
 
@@ -47,7 +35,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
-        self.console = _console(stream or sys.stderr)
+        self.console = open_console(stream or sys.stderr)
         self.live: Live | None = None
         self.drawn = -inf if self.console.is_terminal else monotonic()
         self.losses: deque[float] = deque(maxlen=LOSS_STEPS)
@@ -73,17 +61,17 @@ class Screen:
                 self._show_epoch(event)
             case Finished():
                 self._close()
-                _say(self.console, f"finished in {_clock(event.seconds)}: {event.reason}")
+                say(self.console, f"finished in {_clock(event.seconds)}: {event.reason}")
                 best = f"best epoch {event.best_epoch} of {event.epochs}"
-                _say(self.console, f"{best}, accuracy {event.best_accuracy:.4f}")
+                say(self.console, f"{best}, accuracy {event.best_accuracy:.4f}")
             case Measured():
                 low, high = event.interval
                 share = f"{event.accuracy:.4f} [{low:.3f}, {high:.3f}], {event.images:,} pictures"
-                _say(self.console, f"{event.part} accuracy {share}", "bold")
+                say(self.console, f"{event.part} accuracy {share}", "bold")
             case Saved():
-                _say(self.console, f"{event.what:<16}  {event.path}")
+                say(self.console, f"{event.what:<16}  {event.path}")
             case Notice():
-                text = Text(_clean(event.text, self.console), "dim")
+                text = Text(clean(event.text, self.console), "dim")
                 self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def _show_progress(self, event: Progress) -> None:
@@ -92,7 +80,7 @@ class Screen:
             return
         count = f"{event.done:,} / {event.total:,}"
         if not self.console.is_terminal:
-            _say(self.console, f"{event.what} {count}")
+            say(self.console, f"{event.what} {count}")
         elif complete:
             self._close()
         else:
@@ -113,7 +101,7 @@ class Screen:
             f"waiting {100 * event.waiting:.0f} %",
         )
         if not self.console.is_terminal:
-            return _say(self.console, "  ".join((epoch, f"step {count}", *facts, left)))
+            return say(self.console, "  ".join((epoch, f"step {count}", *facts, left)))
         # After its last step an epoch is measured, which brings no event until it is over.
         count = "measuring" if complete else count
         bar = self._bar(epoch, event.step, event.steps, count, left)
@@ -125,7 +113,7 @@ class Screen:
         cells = _epoch_cells(event, width, with_size=len(self.sizes) > 1)
         if (columns := tuple(cells)) != self.columns:
             self.columns = columns
-            _say(self.console, _epoch_line(columns, columns), "bold")
+            say(self.console, _epoch_line(columns, columns), "bold")
         mark = ("  best", "green") if event.improved else ""
         line = _epoch_line(columns, cells.values())
         self.console.print(Text.assemble(line, mark), soft_wrap=True)
@@ -163,108 +151,6 @@ class Screen:
         if self.live is not None:
             self.live.stop()
             self.live = None
-
-
-def print_scores(scores: "Scores") -> None:
-    """Print to standard output: accuracy with its interval, a row a class, the confusion matrix.
-
-    Of more than MATRIX_CLASSES classes, or where the terminal is too narrow for the matrix, only
-    the most confused pairs.
-    """
-    out = _console(sys.stdout)
-    low, high = scores.interval
-    share = f"{scores.accuracy:.4f}, 95 % interval [{low:.3f}, {high:.3f}]"
-    _say(out, f"accuracy {share}, {scores.correct:,} of {scores.images:,} pictures right", "bold")
-    _say(out, "")
-    rows = [
-        (c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.images:,}")
-        for c in scores.by_class
-    ]
-    print_table(None, ("class", "precision", "recall", "F1", "pictures"), rows, right=range(1, 5))
-    _say(out, "")
-    _print_confusion(out, scores)
-
-
-def print_table(
-    title: str | None, columns: Row, rows: Sequence[Row], *, right: Collection[int] = ()
-) -> None:
-    """Print a table to standard output: drawn on a terminal, aligned by spaces elsewhere.
-
-    Rows are as long as `columns`. Those at the positions `right` are flush right, such as numbers.
-    """
-    out = _console(sys.stdout)
-    if title is not None:
-        _say(out, title, "bold")
-    lines = [[_clean(cell, out) for cell in row] for row in (columns, *rows)]
-    if not (out.is_terminal and _fits(lines, right, out)):
-        widths = _widths(lines)
-        for line in lines:
-            cells = [
-                " " * (width - cell_len(cell)) + cell if i in right else set_cell_size(cell, width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            _say(out, "  ".join(cells).rstrip())
-        return
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for i, name in enumerate(lines[0]):
-        side = "right" if i in right else "left"
-        table.add_column(Text(name, "bold"), justify=side, no_wrap=i in right, overflow="fold")
-    for line in lines[1:]:
-        table.add_row(*map(Text, line))
-    out.print(table)
-
-
-def error_line(text: str) -> None:
-    """Print `shortcut: TEXT` to standard error, as one line however long."""
-    console = _console(sys.stderr)
-    line = _clean(" ".join(map(str.strip, text.splitlines())), console)
-    console.print(Text.assemble(("shortcut:", "bold red"), " ", line), soft_wrap=True)
-
-
-def _console(stream: TextIO) -> Console:
-    # Decided here, since rich lets FORCE_COLOR and its like turn a pipe into a terminal.
-    terminal = stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
-    return Console(file=stream, force_terminal=terminal, force_jupyter=False)
-
-
-def _clean(text: str, console: Console) -> str:
-    """The same text, with what this console must not or cannot print spelt as escapes."""
-    shown = UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-    return shown.encode(console.encoding, "backslashreplace").decode(console.encoding)
-
-
-def _say(out: Console, text: str, style: str = "") -> None:
-    out.print(Text(_clean(text, out), style), soft_wrap=True)
-
-
-def _print_confusion(out: Console, scores: "Scores") -> None:
-    names, right = scores.classes, range(1, len(scores.classes) + 1)
-    matrix: list[list[int]] = scores.confusion.tolist()
-    numbered = [f"{i} {name}" for i, name in zip(right, names, strict=True)]
-    # Headed by names, or where these are too wide by numbers.
-    for side, heads in ((names, names), (numbered, map(str, right))):
-        lines = [["truth", *heads]]
-        lines += [[name, *map("{:,}".format, row)] for name, row in zip(side, matrix, strict=True)]
-        if len(names) <= MATRIX_CLASSES and (not out.is_terminal or _fits(lines, right, out)):
-            title = "confusion matrix: a row for each truth, a column for each answer"
-            return print_table(title, lines[0], lines[1:], right=right)
-    wrong = ((i, j) for i, j in product(range(len(names)), repeat=2) if i != j and matrix[i][j])
-    most = sorted(wrong, key=lambda pair: -matrix[pair[0]][pair[1]])[:PAIRS]
-    if not most:
-        return _say(out, "no class was taken for another")
-    rows = [(names[i], names[j], f"{matrix[i][j]:,}") for i, j in most]
-    print_table("most confused pairs", ("truth", "answer", "pictures"), rows, right=(2,))
-    _say(out, f"The CSV holds the whole matrix of {len(names):,} classes.")
-
-
-def _widths(lines: Sequence[Row]) -> list[int]:
-    return [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-
-
-def _fits(lines: Sequence[Row], right: Collection[int], out: Console) -> bool:
-    """Whether a drawn table is no wider; what is flush left may be folded down to 12 cells."""
-    least = sum(w if i in right else min(w, 12) for i, w in enumerate(_widths(lines)))
-    return least + 2 * len(lines[0]) <= out.width
 
 
 def _epoch_cells(event: EpochEnd, width: float, *, with_size: bool) -> dict[str, str]:
