@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from shortcut.errors import ModelError, ResourceError
 from shortcut.events import EpochEnd
-from shortcut.models.weights import read_tensors, write_tensors
+from shortcut.models.tensorfiles import read_tensors, write_tensors
 
 KEEP = 2
 """The newest state, and the one before it in case the newest is damaged."""

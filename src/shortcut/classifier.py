@@ -14,9 +14,9 @@ from torch import Tensor
 from shortcut.data.decode import Picture, decode_picture
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.errors import ModelError
-from shortcut.models import ResNet, create_model
-from shortcut.models.resnet import StemName
-from shortcut.models.weights import load_matching, read_tensors, write_tensors
+from shortcut.models.resnet import ResNet, StemName
+from shortcut.models.tensorfiles import read_tensors, write_tensors
+from shortcut.models.weights import filled_model
 from shortcut.settings import Positive, Recipe, Settings
 
 HEADER = "shortcut"
@@ -171,18 +171,13 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         card = ModelCard.model_validate_json(metadata[HEADER])
     except ValidationError as error:
         raise ModelError(f"{path}: its description is damaged ({_first_line(error)}).") from error
-    with torch.device("meta"):  # no time for random weights that are overwritten at once
-        model = create_model(card.network, num_classes=len(card.classes), stem=card.stem)
-    model.to_empty(device="cpu")
-    for buffer in model.buffers():
-        buffer.zero_()  # counters that an old file lacks
     try:
-        load_matching(model, tensors, new_head=False)
+        model = filled_model(card.network, tensors, num_classes=len(card.classes), stem=card.stem)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     size = card.preprocess
     return Classifier(
-        model=model.to(device, memory_format=torch.channels_last).eval(),  # pyright: ignore[reportCallIssue]
+        model=model.to(device),
         network=card.network,
         stem=card.stem,
         classes=card.classes,

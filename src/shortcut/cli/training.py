@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shortcut.language import Lang
+
 if TYPE_CHECKING:
     from shortcut.conclusion import Outcome
     from shortcut.events import EpochEnd, Event
 
-Lang = Literal["en", "zh"]
 FLAGS = {
     "model": "model.name",
     "weights": "model.weights",

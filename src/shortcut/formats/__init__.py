@@ -1,0 +1,1 @@
+"""A classifier in other people's formats, and theirs in ours."""

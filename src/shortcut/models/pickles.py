@@ -1,0 +1,92 @@
+"""Pickles, at arm's length: a process of its own opens them, and hands back safetensors."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from torch import Tensor
+
+from shortcut.errors import ModelError, ResourceError
+from shortcut.models.tensorfiles import read_tensors, reason_of
+from shortcut.models.unpickle import FOUND, REFUSED, UNDER
+
+SECONDS = 120.0
+"""For a file of no size. Most of it is for importing torch on a slow machine."""
+BYTES_PER_SECOND = 10e6
+"""The slowest disk we wait for."""
+LONGEST_REASON = 300
+
+
+def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
+    """Tensors of a pickled state dict, and the entry of a checkpoint they were in, or "".
+
+    Nothing in the file is run. It is read by `python -m shortcut.models.unpickle`, which has a
+    limit of memory (on Linux) and of time; its crash is an error here and no more.
+
+    Args:
+        file: an open file of the system, read from its beginning.
+        name: what messages call it.
+
+    Raises:
+        ModelError: it holds more than dense tensors, is damaged, or takes too much memory or time.
+        ResourceError: the process cannot be started, or there is no room for its result.
+    """
+    seconds = SECONDS + os.fstat(file.fileno()).st_size / BYTES_PER_SECOND
+    try:
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)  # seek() may move within Python's own buffer only
+        with tempfile.TemporaryDirectory(prefix="shortcut-") as folder:
+            result = Path(folder) / "tensors.safetensors"
+            ended = _run_child(file, result, seconds)
+            if ended.returncode == FOUND:
+                return _read_result(result, name)
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(_refusal(name, f"reading it took over {seconds:.0f} s")) from error
+    except OSError as error:
+        raise ResourceError(
+            f"cannot read `{name}` in a process of its own: {reason_of(error)}. "
+            "Free memory and space for temporary files."
+        ) from error
+    if ended.returncode == REFUSED:
+        raise ModelError(_refusal(name, ended.stdout[:LONGEST_REASON]))
+    if ended.returncode < 0:  # the system's signal: an allocation beyond the limit ends so too
+        raise ModelError(_refusal(name, f"signal {-ended.returncode} ended the reading of it"))
+    raise ResourceError(
+        f"cannot read `{name}` in a process of its own: {_last_line(ended.stderr)}. "
+        "See that `python -m shortcut.models.unpickle` starts."
+    )
+
+
+def _run_child(file: IO[bytes], result: Path, seconds: float) -> subprocess.CompletedProcess[str]:
+    # -P: a torch.py in the current folder, such as one beside the download, is not torch.
+    command = [sys.executable, "-P", "-m", "shortcut.models.unpickle", str(result)]
+    return subprocess.run(
+        command,
+        stdin=file,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=seconds,
+        # Each thread more would reserve memory that counts against the limit.
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"},
+        check=False,
+    )
+
+
+def _read_result(result: Path, name: str) -> tuple[dict[str, Tensor], str]:
+    try:
+        tensors, facts = read_tensors(result)
+    except ModelError as error:  # a tensor called `__metadata__` breaks the format
+        raise ModelError(_refusal(name, "it gave no readable tensors")) from error
+    return tensors, facts.get(UNDER, "")
+
+
+def _refusal(name: str, reason: str) -> str:
+    return f"`{name}` is refused: {' '.join(reason.split())}. Nothing in it was run."
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1].rstrip(".")
