@@ -1,6 +1,7 @@
 """What every test may use: real photos where there are any, made ones, a cache of its own."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,14 @@ def one_thread() -> None:
     torch = sys.modules.get("torch")  # only if a test file has imported it: many need no torch
     if torch is not None:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_interrupts() -> None:
+    """Let child processes hear Ctrl-C: what a script starts in the background ignores it, and so
+    would everything below."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

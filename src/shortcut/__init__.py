@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from shortcut.classifier import load as load
     from shortcut.conclusion import Outcome as Outcome
     from shortcut.data.sources import read_source as read_source
+    from shortcut.diagram.picture import draw_diagram as draw_diagram
     from shortcut.errors import ShortcutError as ShortcutError
     from shortcut.evaluation import evaluate as evaluate
+    from shortcut.formats.imported import import_weights as import_weights
+    from shortcut.formats.torchvision import export_torchvision as export_torchvision
     from shortcut.metrics import Scores as Scores
     from shortcut.models.variants import create_model as create_model
     from shortcut.models.variants import list_models as list_models
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from shortcut.runs import resume as resume
     from shortcut.runs import train as train
     from shortcut.settings import Recipe as Recipe
+    from shortcut.summary.rows import Summary as Summary
+    from shortcut.summary.rows import summarize as summarize
 
 _MODULES = {
     "Classifier": "shortcut.classifier",
@@ -35,8 +40,12 @@ _MODULES = {
     "Recipe": "shortcut.settings",
     "Scores": "shortcut.metrics",
     "ShortcutError": "shortcut.errors",
+    "Summary": "shortcut.summary.rows",
     "create_model": "shortcut.models.variants",
+    "draw_diagram": "shortcut.diagram.picture",
     "evaluate": "shortcut.evaluation",
+    "export_torchvision": "shortcut.formats.torchvision",
+    "import_weights": "shortcut.formats.imported",
     "list_models": "shortcut.models.variants",
     "list_recipes": "shortcut.recipe",
     "load": "shortcut.classifier",
@@ -44,6 +53,7 @@ _MODULES = {
     "read_recipe": "shortcut.recipe",
     "read_source": "shortcut.data.sources",
     "resume": "shortcut.runs",
+    "summarize": "shortcut.summary.rows",
     "train": "shortcut.runs",
 }
 
@@ -54,8 +64,12 @@ __all__ = [
     "Recipe",
     "Scores",
     "ShortcutError",
+    "Summary",
     "create_model",
+    "draw_diagram",
     "evaluate",
+    "export_torchvision",
+    "import_weights",
     "list_models",
     "list_recipes",
     "load",
@@ -63,6 +77,7 @@ __all__ = [
     "read_recipe",
     "read_source",
     "resume",
+    "summarize",
     "train",
 ]
 

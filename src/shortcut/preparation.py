@@ -1,6 +1,7 @@
 """From settings and labelled files to a job that can be trained: `prepare` is a straight line, top
 to bottom."""
 
+import math
 import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -20,8 +21,10 @@ from shortcut.evaluation import label_positions
 from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models.published import fetch_imagenet
 from shortcut.models.resnet import StemName
-from shortcut.models.weights import fetch_imagenet, load_matching, read_tensors
+from shortcut.models.tensorfiles import read_tensors
+from shortcut.models.weights import load_matching
 from shortcut.optim import make_optimizer
 from shortcut.precision import Precision, choose_precision
 from shortcut.settings import Recipe
@@ -63,6 +66,8 @@ def prepare(
 
     torch.manual_seed(recipe.seed)
     model = create_model(recipe.model.name, num_classes=len(classes), stem=stem)
+    if model.ends_in_softmax:
+        yield _softmax_warning(recipe.model.name, len(classes))
     if recipe.model.weights == "imagenet":
         yield from _load_imagenet(model, recipe.model.name, cache)
     model.to(world.device)
@@ -154,6 +159,16 @@ def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:
             f"small stem for pictures of {size} px; `--set model.stem=standard` keeps the paper's"
         )
     return stem
+
+
+def _softmax_warning(name: str, classes: int) -> Notice:
+    """The best answer, 1 for the right class and 0 for the others, is no certainty to a second
+    softmax."""
+    lowest = math.log(1 + (classes - 1) / math.e)
+    return Notice(
+        f"`{name}` ends in a softmax, and cross entropy applies another: the loss cannot fall "
+        f"below {lowest:.4f}, and the scores will be too sure (docs/learn/softmax-loss.md)"
+    )
 
 
 def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> TrainingLoader:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shortcut.cli import listing, measuring, training
+from shortcut.cli import listing, looking, measuring, training, weights
 from shortcut.errors import ShortcutError
 
 app = typer.Typer(
@@ -23,6 +23,10 @@ app.command("resume")(training.resume)
 app.command("evaluate")(measuring.evaluate)
 app.command("val", hidden=True)(measuring.evaluate)
 app.command("predict")(measuring.predict)
+app.command("summary")(looking.summary)
+app.command("diagram")(looking.diagram)
+app.command("import-weights")(weights.import_weights)
+app.command("export")(weights.export)
 app.command("models")(listing.models)
 app.command("recipes")(listing.recipes)
 

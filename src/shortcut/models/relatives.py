@@ -71,6 +71,8 @@ class TutorialResNet(ResNet):
     does not leave 1x1.
     """
 
+    ends_in_softmax: ClassVar[bool] = True
+
     def __init__(self, layers: Sequence[int], num_classes: int) -> None:
         super().__init__(TutorialBlock, layers, num_classes, stem="unpadded")
         self.avgpool = nn.AvgPool2d(4)

@@ -184,6 +184,9 @@ class ResNet(nn.Module):
             `replace_stride_with_dilation` other than three.
     """
 
+    ends_in_softmax: ClassVar[bool] = False
+    """True where `forward` gives probabilities: cross entropy then applies a second softmax."""
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],

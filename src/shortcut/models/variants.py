@@ -31,6 +31,22 @@ class Variant:
     """Smallest and largest picture side, in pixels."""
     paper: str = "arXiv:1512.03385"
 
+    @property
+    def usual_size(self) -> int:
+        """Side in pixels of the pictures that its paper trains it on."""
+        return 32 if self.stem == "small" else 224
+
+    @property
+    def usual_classes(self) -> int:
+        """As many as there: ImageNet's 1000, or the 10 of CIFAR-10."""
+        return 10 if self.stem == "small" else 1000
+
+    @property
+    def year(self) -> int | None:
+        """Of the paper; None where there is none."""
+        number = self.paper.removeprefix("arXiv:")
+        return 2000 + int(number[:2]) if number != self.paper else None
+
 
 def _cifar(block: type[BasicBlock], depth: int) -> Variant:
     blocks = (depth - 2) // 6  # the paper's 6n + 2

@@ -1,0 +1,59 @@
+"""A network by its name, or out of a model file: what tables and diagrams are made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from shortcut.classifier import load
+from shortcut.errors import RecipeError
+from shortcut.models import ResNet, choose_stem, create_model, find_variant
+
+MODEL_FILE = ".safetensors"
+
+
+@dataclass(frozen=True)
+class FoundNetwork:
+    """A network and what it is to be looked at with."""
+
+    name: str
+    """Of its row in `list_models()`."""
+    model: ResNet
+    """From a file with its weights; by name with shapes only, on the meta device."""
+    image_size: int
+    """Side of its pictures in pixels."""
+    file: str
+    """Name of the file; empty for a network by name."""
+
+
+def find_network(
+    named: str, *, classes: int | None = None, image_size: int | None = None
+) -> FoundNetwork:
+    """The network that `named` means: a name from `list_models()`, or a `.safetensors` file.
+
+    Args:
+        named: the name or the path.
+        classes: size of the output of a network by name; None: 1000, or 10 for those made for
+            pictures of 32 pixels.
+        image_size: side of its pictures in pixels; None: the usual one of a name, the trained one
+            of a file.
+
+    Raises:
+        ModelError: an unknown name, a file that is no model, less than one class, or a size that
+            the network does not take.
+        RecipeError: `classes` for a file, which has its own.
+    """
+    if named.endswith(MODEL_FILE):
+        if classes is not None:
+            raise RecipeError(f"`classes` (={classes}) has no effect on {named}: it has its own.")
+        classifier = load(named)
+        size = classifier.preprocess.image_size if image_size is None else image_size
+        choose_stem(classifier.network, size)
+        return FoundNetwork(classifier.network, classifier.model, size, Path(named).name)
+    variant = find_variant(named)
+    size = variant.usual_size if image_size is None else image_size
+    outputs = variant.usual_classes if classes is None else classes
+    stem = choose_stem(named, size)
+    with torch.device("meta"):
+        model = create_model(named, num_classes=outputs, stem=stem)
+    return FoundNetwork(named, model, size, "")

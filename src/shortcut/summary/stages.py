@@ -1,0 +1,221 @@
+"""The paper's Table 1 for any networks side by side: stages, blocks in brackets, multiply-adds."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from torch import nn
+
+from shortcut.language import Lang, Say, speak
+from shortcut.models import Bottleneck
+from shortcut.models.tracing import Call, Shape, trace
+from shortcut.summary.table import Table
+
+STAGES = {
+    "conv1": "conv1",
+    "layer1": "conv2_x",
+    "layer2": "conv3_x",
+    "layer3": "conv4_x",
+    "layer4": "conv5_x",
+}
+"""Our names (torchvision's) and the paper's."""
+
+PAPER = {
+    "resnet18": 1.8,
+    "resnet34": 3.6,
+    "resnet50": 3.8,
+    "resnet101": 7.6,
+    "resnet152": 11.3,
+}
+"""Multiply-adds in units of 10^9 for 224 px, as printed in arXiv:1512.03385, Table 1."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """So many equal blocks in a row."""
+
+    convolutions: tuple[str, ...]
+    """Of one block: `3x3, 64`, with `, C=32` for so many groups."""
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What works at one size."""
+
+    name: str
+    """The paper's: `conv1`, `conv2_x` ..."""
+    output: Shape
+    layers: tuple[str, ...]
+    """What stands alone: the stem's convolution and its pooling."""
+    blocks: tuple[Blocks, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One network of the table."""
+
+    network: str
+    image_size: int
+    stages: tuple[Stage, ...]
+    depth: int
+    """Weighted layers on the longest way, as the paper counts them."""
+    parameters: int
+    multiply_adds: int
+    as_in_paper: int | None
+    """Multiply-adds with the stride on the first 1x1 of a bottleneck, where the paper has it; None
+    where there are no bottlenecks."""
+    paper: float | None
+    """What the paper prints, in units of 10^9."""
+
+
+def stage_column(network: str, model: nn.Module, image_size: int) -> Column:
+    """Read the stages of `model` from one picture's way through it.
+
+    Args:
+        network: the name above the column; the paper's figure is known for its five.
+        image_size: side in pixels.
+    """
+    whole = trace(model, image_size)
+    convolutions = [call for call in whole.finished() if call.kind in ("Conv2d", "Linear")]
+    return Column(
+        network=network,
+        image_size=image_size,
+        stages=tuple(_stages(whole)),
+        depth=sum(".downsample" not in call.name for call in convolutions),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        multiply_adds=whole.multiply_adds,
+        as_in_paper=_with_paper_strides(model, image_size),
+        paper=PAPER.get(network) if image_size == 224 else None,
+    )
+
+
+def stage_table(columns: Sequence[Column], lang: Lang = "en") -> Table:
+    """The columns side by side, stages aligned; figures and their differences explained below."""
+    say = speak(lang)
+    names = list(dict.fromkeys(stage.name for column in columns for stage in column.stages))
+    rows = [_stage_row(name, columns, say) for name in names]
+    rows.append(_row(say("head", "输出头"), say("average pool, fc", "平均池化、全连接"), columns))
+    figures = (
+        (say("depth", "深度"), [str(column.depth) for column in columns]),
+        (say("parameters", "参数量"), [f"{column.parameters:,}" for column in columns]),
+        (say("multiply-adds", "乘加次数"), [_billions(c.multiply_adds) for c in columns]),
+        (
+            say("with the paper's strides", "按论文的步幅位置"),
+            [_billions(c.as_in_paper or c.multiply_adds) for c in columns],
+        ),
+        (
+            say("the paper prints", "论文给出"),
+            ["" if c.paper is None else f"{c.paper} x 10^9" for c in columns],
+        ),
+    )
+    rows += [(name, *values) for name, values in figures]
+    head = [say("layer", "层"), *(f"{c.network}, {c.image_size} px" for c in columns)]
+    return Table(tuple(head), tuple(rows), remarks=tuple(_remarks(columns, say)))
+
+
+def _stages(whole: Call) -> list[Stage]:
+    """The network's direct calls in groups; pooling belongs to the stage behind it, as in the
+    paper."""
+    stages: list[Stage] = []
+    pending: list[str] = []
+    for call in whole.calls:
+        name = call.name.rpartition(".")[2]
+        if call.kind == "MaxPool2d":
+            pending.append(f"{_window(call)} max pool, stride {_side(call, 'stride')}")
+        elif name in STAGES and (call.calls or call.kind == "Conv2d"):
+            own = [] if call.calls else [f"{_convolution(call)}, stride {_side(call, 'stride')}"]
+            blocks = tuple(_blocks(call))
+            stages.append(Stage(STAGES[name], call.output, (*pending, *own), blocks))
+            pending = []
+    return stages
+
+
+def _blocks(stage: Call) -> list[Blocks]:
+    described = [
+        tuple(
+            _convolution(call)
+            for call in block.finished()
+            if call.kind == "Conv2d" and ".downsample" not in call.name
+        )
+        for block in stage.calls
+    ]
+    return [Blocks(convolutions, len(list(run))) for convolutions, run in groupby(described)]
+
+
+def _convolution(call: Call) -> str:
+    groups = getattr(call.module, "groups", 1)
+    return f"{_window(call)}, {call.output[0]}" + (f", C={groups}" if groups > 1 else "")
+
+
+def _window(call: Call) -> str:
+    side = _side(call, "kernel_size")
+    return f"{side}x{side}"
+
+
+def _side(call: Call, setting: str) -> int:
+    value = getattr(call.module, setting)
+    return value if isinstance(value, int) else value[0]
+
+
+def _with_paper_strides(model: nn.Module, image_size: int) -> int | None:
+    moved = copy.deepcopy(model)
+    bottlenecks = [module for module in moved.modules() if isinstance(module, Bottleneck)]
+    for block in bottlenecks:
+        block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+    return trace(moved, image_size).multiply_adds if bottlenecks else None
+
+
+def _stage_row(name: str, columns: Sequence[Column], say: Say) -> tuple[str, ...]:
+    cells: list[str] = []
+    for column in columns:
+        stage = next((stage for stage in column.stages if stage.name == name), None)
+        cells.append("" if stage is None else _stage_cell(stage))
+    return (name, *cells)
+
+
+def _stage_cell(stage: Stage) -> str:
+    """Output size, single layers, then blocks in brackets of several lines."""
+    lines = [" x ".join(map(str, stage.output[1:])), *stage.layers]
+    for blocks in stage.blocks:
+        width = max(map(len, blocks.convolutions))
+        last = len(blocks.convolutions) - 1
+        for i, convolution in enumerate(blocks.convolutions):
+            left, right = ("⎡", "⎤") if i == 0 else ("⎣", "⎦") if i == last else ("⎢", "⎥")
+            times = f" x {blocks.repeats}" if i == last // 2 else ""
+            lines.append(f"{left} {convolution:<{width}} {right}{times}")
+    return "\n".join(lines)
+
+
+def _row(name: str, cell: str, columns: Sequence[Column]) -> tuple[str, ...]:
+    return (name, *(cell for _ in columns))
+
+
+def _billions(count: int) -> str:
+    return f"{count / 1e9:.2f} x 10^9" if count >= 1e8 else f"{count / 1e6:.1f} x 10^6"
+
+
+def _remarks(columns: Sequence[Column], say: Say) -> list[str]:
+    remarks = [
+        say(
+            "Multiply-adds are for one picture, of convolutions and the linear layer: what the "
+            'paper calls FLOPs. Sizes stand above the layers; "C" counts groups.',
+            "乘加次数按一张图片计，只计卷积与全连接层，即论文所称的 FLOPs。"
+            "各层上方为输出尺寸；C 为分组数。",
+        )
+    ]
+    moved = [c for c in columns if c.as_in_paper is not None and c.paper is not None]
+    if moved:
+        named = ", ".join(c.network for c in moved)
+        remarks.append(
+            say(
+                f"{named}: bottlenecks here have their stride of 2 on the 3x3 (v1.5), in the paper "
+                "on the first 1x1, which then drops three quarters of its input and makes the 3x3 "
+                "cheaper. With the paper's strides the counts are the paper's.",
+                f"{named}：这里的瓶颈块把步幅 2 放在 3x3 卷积上（v1.5），"
+                "论文则放在第一个 1x1 卷积上，于是四分之三的输入被丢弃，"
+                "3x3 卷积的计算也更少。按论文的步幅计算，结果与论文一致。",
+            )
+        )
+    return remarks

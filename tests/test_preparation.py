@@ -1,0 +1,38 @@
+"""What is said before a training begins."""
+
+import math
+from pathlib import Path
+
+import pytest
+from tests.recipes import write_tiny_recipe
+
+from shortcut.data.folders import read_folder
+from shortcut.data.splits import carve_validation
+from shortcut.events import Notice
+from shortcut.precision import PLAIN
+from shortcut.preparation import prepare
+from shortcut.recipe import read_recipe
+from shortcut.world import find_world
+
+
+def notices(photos: Path, changes: dict[str, object]) -> list[str]:
+    """The texts of all notices of a preparation."""
+    recipe = read_recipe(write_tiny_recipe(photos.parent), changes)
+    train, val = carve_validation(read_folder(photos).parts["all"], fraction=0.25, seed=0)
+    parts = {"train": train, "val": val}
+    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, precision=PLAIN)
+    return [event.text for event in story if isinstance(event, Notice)]
+
+
+def test_a_network_that_ends_in_a_softmax_is_warned_of(tiny_photos: Path) -> None:
+    changes = {"model.name": "resnet34_tutorial", "data.image_size": 112, "data.resize": 112}
+    said = [text for text in notices(tiny_photos, changes) if "softmax" in text]
+    assert len(said) == 1
+    # With two classes the best that cross entropy can say of the output (1, 0).
+    assert f"{-math.log(math.e / (math.e + 1)):.4f}" == "0.3133"
+    assert "`resnet34_tutorial` ends in a softmax" in said[0] and "below 0.3133" in said[0]
+
+
+@pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18"])
+def test_networks_that_give_logits_are_not(tiny_photos: Path, name: str) -> None:
+    assert not any("softmax" in text for text in notices(tiny_photos, {"model.name": name}))
