@@ -31,7 +31,7 @@ time   = printf 'time    %d s installing, %d s $(1)\n' \
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check nightly bench clean
+.PHONY: help demo test check nightly docs bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -64,14 +64,18 @@ check: .venv/.dev  ## lint, format and types, changing nothing
 nightly: .venv/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m nightly
 
+docs: .venv/.dev  ## build the pages that teach, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@printf 'pages   site/index.html\n'
+
 bench: .venv/.dev  ## every benchmark on photos of yours: make bench DATA=FOLDER [BENCH=FILE]
 	@set -eu; for file in $(BENCH); do \
 		printf '\n== %s\n' "$$file"; $(BIN)/python "$$file" '$(DATA)'; \
 	done
 
 clean:  ## remove the demo, caches and .venv; never runs/
-	rm -rf .venv demo build dist .pytest_cache .ruff_cache .hypothesis
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv demo site build dist .pytest_cache .ruff_cache .hypothesis
+	find src tests benchmarks examples docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: made again when the settings they depend on have changed.
 .venv/.made:
