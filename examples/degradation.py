@@ -16,6 +16,7 @@ interrupted goes on.
 import argparse
 import csv
 import random
+import shutil
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,8 +80,11 @@ def read_pictures(options: argparse.Namespace) -> dict[str, list[Sample]]:
         folder = options.output / "pictures"
         if not folder.is_dir():
             print(f"unpacking {data}", flush=True)
+            unfinished = options.output / "unpacking"
+            shutil.rmtree(unfinished, ignore_errors=True)
             with tarfile.open(data) as archive:
-                archive.extractall(folder, filter="data")
+                archive.extractall(unfinished, filter="data")
+            unfinished.rename(folder)
         data = folder
     source = shortcut.read_source(data, cache=default_cache(), download=options.download)
     wanted = {"train": options.images, "test": options.test_images}
@@ -106,8 +110,10 @@ def write_table(parts: Mapping[str, list[Sample]], path: Path) -> Path:
 
 
 def run_folder(network: str, options: argparse.Namespace) -> Path:
-    """Of its own for every length, so that runs of another are not taken for it."""
-    return options.output / f"{network}-{options.images}x{options.epochs}"
+    """Of its own for every size and length, so that runs of another are not taken for it."""
+    size = 32 if options.full else SHORT["data.image_size"]
+    pictures = f"{options.images}+{options.test_images}"
+    return options.output / f"{network}-{size}px-{pictures}x{options.epochs}"
 
 
 def train(network: str, data: Path, options: argparse.Namespace) -> None:
@@ -215,7 +221,9 @@ def main() -> None:
     options.test_images = options.test_images or (10_000 if options.full else 2_000)
     options.epochs = options.epochs or (164 if options.full else 10)
     options.output.mkdir(parents=True, exist_ok=True)
-    data = write_table(read_pictures(options), options.output / "cifar10.csv")
+    pictures = read_pictures(options)
+    options.images, options.test_images = len(pictures["train"]), len(pictures["test"])
+    data = write_table(pictures, options.output / "cifar10.csv")
     for network in NETWORKS:
         if not (run_folder(network, options) / "record.md").is_file():
             train(network, data, options)

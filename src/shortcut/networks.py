@@ -27,7 +27,7 @@ class FoundNetwork:
 
 
 def find_network(
-    named: str, *, classes: int | None = None, image_size: int | None = None
+    named: str | Path, *, classes: int | None = None, image_size: int | None = None
 ) -> FoundNetwork:
     """The network that `named` means: a name from `list_models()`, or a `.safetensors` file.
 
@@ -43,6 +43,7 @@ def find_network(
             the network does not take.
         RecipeError: `classes` for a file, which has its own.
     """
+    named = str(named)
     if named.endswith(MODEL_FILE):
         if classes is not None:
             raise RecipeError(f"`classes` (={classes}) has no effect on {named}: it has its own.")

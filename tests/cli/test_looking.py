@@ -9,6 +9,8 @@ import pytest
 from tests.cli.conftest import Run
 
 import shortcut as library
+from shortcut.classifier import Classifier
+from shortcut.data.preprocess import Preprocess
 from shortcut.models import list_models
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary" / "resnet34-2-classes.txt"
@@ -74,13 +76,37 @@ def test_csv_and_markdown(shortcut: Run, style: str) -> None:
     assert text.startswith("| ") and "\n|---" in text
 
 
+def test_csv_is_for_programs(shortcut: Run) -> None:
+    out = shortcut("summary", "resnet18", "resnet34", "--format", "csv").out
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert {row["network"] for row in rows} == {"resnet18", "resnet34"}
+    assert "layer4.2.downsample.0" not in {row["name"] for row in rows}
+    assert {"layer4.0.downsample.0", "layer1.0.add"} <= {row["name"] for row in rows}
+    (row,) = (r for r in rows if r["network"] == "resnet34" and r["name"] == "layer1.0.conv1")
+    assert (row["parameters"], row["output"], row["kernel"]) == ("36864", "64x56x56", "3x3")
+
+
+def test_files_of_one_name_in_two_folders(shortcut: Run) -> None:
+    for folder, network in (("a", "resnet20"), ("b", "resnet32")):
+        model = library.create_model(network, num_classes=2)
+        Classifier(model, network, "small", ("x", "y"), Preprocess(32, 32)).save(
+            Path(folder, "best.safetensors")
+        )
+    files = ("a/best.safetensors", "b/best.safetensors")
+    found = json.loads(shortcut("summary", *files, "--format", "json").out)
+    assert [one["network"] for one in found] == list(files)
+    assert found[0]["parameters"] < found[1]["parameters"]
+    out = shortcut("summary", *files, "--depth", 0).out
+    assert all(file in out for file in files)
+
+
 def test_a_model_file_has_its_own_classes_and_size(
     shortcut: Run, tiny_photos: Path, tiny_recipe: Path
 ) -> None:
     shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run")
     file = Path("run/best.safetensors")
     found = json.loads(shortcut("summary", file, "--format", "json").out)
-    assert found[0]["network"] == "best.safetensors"
+    assert found[0]["network"] == "run/best.safetensors"
     assert found[0]["image_size"] == 16
     assert found[0]["rows"][-1]["output"] == [2]
 
@@ -92,6 +118,9 @@ def test_a_model_file_has_its_own_classes_and_size(
         (("none.safetensors",), 4, "none.safetensors"),
         (("resnet18", "--depth", 1, "--style", "layers"), 2, "`--depth` has no effect"),
         (("resnet18", "--batch", 2, "--style", "stages"), 2, "no effect on `--style stages`"),
+        (("resnet18", "--depth", 1, "--format", "json"), 2, "which has every row"),
+        (("resnet18", "--train", "--format", "csv"), 2, "no effect on `--format csv`"),
+        (("resnet18", "--image-size", 8, "--train"), 4, "Take a larger `--batch`"),
         (("resnet34_tutorial", "--image-size", 64), 4, "pictures of 107 to 234 pixels, not 64"),
     ],
 )
@@ -140,7 +169,11 @@ def test_a_diagram_replaces_only_by_force(shortcut: Run) -> None:
         (["resnet18", "--output", "a.gif"], 2, "Choose .svg, .png or .pdf"),
         (["resnet19", "--output", "a.svg"], 4, "resnet18"),
         (["resnet18", "none.safetensors", "--output", "a.svg"], 4, "none.safetensors"),
-        (["resnet34_tutorial", "--output", "a.svg", "--image-size", "32"], 4, "107 to 234 pixels, not 32"),
+        (
+            ["resnet34_tutorial", "--output", "a.svg", "--image-size", "32"],
+            4,
+            "107 to 234 pixels, not 32",
+        ),
     ],
 )
 def test_mistakes_of_a_diagram_are_one_line(

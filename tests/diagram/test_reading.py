@@ -8,7 +8,7 @@ from torch import nn
 from shortcut.diagram.network import Network
 from shortcut.diagram.reading import read_network
 from shortcut.errors import ModelError
-from shortcut.models import create_model, find_variant
+from shortcut.models import BasicBlock, create_model, find_variant
 
 
 def read(name: str, size: int | None = None) -> Network:
@@ -93,12 +93,37 @@ def test_a_wrapped_network_is_read():
     [
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), 32, "not a row of stages"),
         (nn.Conv2d(1, 4, 3), 32, "does not take RGB pictures of 32 pixels"),
+        (torchvision.models.regnet_x_400mf(weights=None), 64, "at most one addition"),
+        (torchvision.models.densenet121(weights=None), 64, "not a row of stages"),
     ],
 )
 def test_what_cannot_be_drawn(model, size, said):
     with pytest.raises(ModelError, match=said) as caught:
         read_network("mine", model, size)
     assert "\n" not in str(caught.value)
+
+
+class ProjectedBlock(BasicBlock):
+    """The paper's option C: a projection on every shortcut, also where shapes are equal."""
+
+    @staticmethod
+    def shortcut(inplanes, planes, stride, norm_layer):
+        return nn.Conv2d(inplanes, planes, 1, stride, bias=False)
+
+    def __init__(self, *given, **settings):
+        super().__init__(*given, **settings)
+        self.downsample = self.shortcut(self.conv1.in_channels, self.conv2.out_channels, 1, None)
+
+
+def test_a_projection_is_known_by_where_it_begins():
+    class Stage(nn.Sequential):
+        pass
+
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), Stage(ProjectedBlock(8, 8)))
+    (block,) = read_network("mine", model, 32).stages[0].blocks
+    assert block.shortcut is not None and [layer.kernel for layer in block.shortcut] == [(1, 1)]
+    assert len([layer for layer in block.branch if layer.kind == "conv"]) == 2
 
 
 def test_names_are_printed_safely():

@@ -12,9 +12,7 @@ from tests.docs import fences
 from tests.docs.fences import CHINESE, DOCS, Block
 
 RUNNER = Path(__file__).with_name("runner.py")
-SLOW: frozenset[str] = frozenset()
-"""Pages that take too long for every day."""
-
+NUMBER = re.compile(r"\d(?:[\d,.]*\d)?")
 Environment = Callable[[], dict[str, str]]
 TWINS = [page for page in fences.english_pages() if (CHINESE / page.relative_to(DOCS)).is_file()]
 WITH_CODE = [page for page in fences.english_pages() if fences.read_blocks(page)]
@@ -66,10 +64,8 @@ def ran() -> dict[str, int]:
 
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, id=name(page), marks=[pytest.mark.nightly] if name(page) in SLOW else [])
-        for page in WITH_CODE
-    ],
+    WITH_CODE,
+    ids=name,
 )
 def test_the_page_does_what_it_shows(
     page: Path, desk: Path, reader: Environment, ran: dict[str, int]
@@ -87,7 +83,6 @@ def test_all_blocks_were_run(ran: dict[str, int]):
     shown = {
         name(page): [b for b in fences.read_blocks(page) if b.language in fences.RUN]
         for page in WITH_CODE
-        if name(page) not in SLOW
     }
     if ran.keys() != shown.keys():
         pytest.skip(f"only {len(ran)} of {len(shown)} pages were run")
@@ -142,8 +137,11 @@ def test_the_chinese_page_shows_the_same_code(page: Path):
 
 @pytest.mark.parametrize("page", TWINS, ids=name)
 def test_the_twins_have_the_same_sections_and_figures(page: Path):
-    """A number or a heading that was changed in one language only would be found here."""
+    """A heading, a row or a number of a table that was changed in one language only."""
     texts = [path.read_text("utf-8") for path in (page, CHINESE / page.relative_to(DOCS))]
+    rows, others = (re.findall(r"^\| .*\|$", text, re.M) for text in texts)
+    for row, other in zip(rows, others, strict=True):
+        assert sorted(NUMBER.findall(row)) == sorted(NUMBER.findall(other)), other
     for pattern in (r"^#+ ", r"^\| .*\|$", r"!\[", r"TODO\(figure"):
         counts = [len(re.findall(pattern, text, re.M)) for text in texts]
         assert counts[0] == counts[1], f"{pattern} in {name(page)}: {counts}"

@@ -18,6 +18,7 @@ from tests.models.files import (
     message,
     names,
     pickled,
+    small_files,
     small_state,
 )
 from torch import Tensor, nn
@@ -123,8 +124,16 @@ def test_a_damaged_file(opened: Opened) -> None:
 
 def test_a_name_that_breaks_the_format_of_the_result(opened: Opened) -> None:
     assert message(ModelError, lambda: opened(pickled({"__metadata__": torch.zeros(2)}))) == (
-        "`a.pth` is refused: it gave no readable tensors. Nothing in it was run."
+        "`a.pth` is refused: it gave no readable tensors."
     )
+
+
+def test_no_room_for_the_result_is_not_the_file_s_fault(opened: Opened) -> None:
+    content = inflating(20 * MIB)
+    with small_files(MIB):
+        said = message(ResourceError, lambda: opened(content))
+    assert said.startswith("cannot write what `a.pth` holds: ")
+    assert "Free space for temporary files" in said
 
 
 def test_a_file_that_takes_too_long(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:

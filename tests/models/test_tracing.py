@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models as reference
+from torchvision.ops import FrozenBatchNorm2d
 
+from shortcut.errors import ModelError
 from shortcut.models import BasicBlock, ResNet, create_model, find_variant, list_models
-from shortcut.models.tracing import Call, activation_bytes, trace
+from shortcut.models.tracing import Call, activation_bytes, ghost_of, trace
 
 SMALL = ("resnet18", "resnet50", "resnext50_32x4d", "resnet20", "plain20", "resnet34_tutorial")
 
@@ -138,8 +141,44 @@ def test_memory_grows_with_the_batch() -> None:
 
 
 def test_a_size_that_does_not_fit_is_an_error() -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ModelError, match="does not take RGB pictures of 32 pixels") as caught:
         trace(meta("resnet34_tutorial"), 32)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_picture_is_too_few_to_learn_from() -> None:
+    with pytest.raises(ModelError, match="training on 1 of 8 pixels is not possible"):
+        activation_bytes(meta("resnet18"), 8, 1, train=True)
+    assert activation_bytes(meta("resnet18"), 8, 2, train=True) > 0
+
+
+def test_weights_that_are_shared_stay_so_and_no_number_is_copied() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)).requires_grad_(False)
+    model[1].weight = model[0].weight
+    ghost = ghost_of(model)
+    assert ghost[1].weight is ghost[0].weight
+    assert {parameter.device.type for parameter in ghost.parameters()} == {"meta"}
+    assert not any(parameter.requires_grad for parameter in ghost.parameters())
+    assert model[0].weight.device.type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vit_b_32", "regnet_x_400mf", "convnext_tiny"])
+def test_any_network_is_traced(name: str) -> None:
+    whole = trace(getattr(reference, name)(weights=None), 224)
+    assert whole.output == (1000,)
+    assert whole.multiply_adds > 1e8
+
+
+def test_a_way_of_its_own_is_told_from_what_goes_on() -> None:
+    calls = {call.name: call for call in trace(meta("resnet50"), 64).finished()}
+    rewinding = {name for name, call in calls.items() if call.rewinds}
+    assert rewinding == {f"layer{stage}.0.downsample" for stage in (1, 2, 3, 4)}
+
+
+def test_a_bias_that_is_broadcast_is_no_shortcut() -> None:
+    with torch.device("meta"):
+        model = reference.resnet18(weights=None, norm_layer=FrozenBatchNorm2d)
+    assert sum(call.kind == "Add" for call in trace(model, 64).finished()) == 8
 
 
 def test_additions_by_number_are_no_shortcuts() -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torchvision import models as reference
 
 from shortcut.models import create_model, find_variant, list_models
 from shortcut.summary import summarize
@@ -74,6 +75,9 @@ def seen_by_one_output(model: nn.Module, until: str, size: int) -> int:
         ("resnet18", "layer2", 224),
         ("resnet50", "layer1", 128),
         ("resnet50", "layer2", 224),
+        ("resnet18", "layer2.0.downsample.0", 128),
+        ("resnet50", "layer1.0.downsample.1", 128),
+        ("resnet20", "layer2.0.conv1", 64),
     ],
 )
 def test_receptive_field_is_what_a_gradient_reaches(name: str, stage: str, size: int) -> None:
@@ -83,6 +87,16 @@ def test_receptive_field_is_what_a_gradient_reaches(name: str, stage: str, size:
         model.maxpool = nn.AvgPool2d(pool.kernel_size, pool.stride, int(pool.padding))
     told = {row.name: row.receptive_field for row in summarize(model, size).rows}[stage]
     assert seen_by_one_output(model, stage, size) == told
+
+
+def test_receptive_fields_need_no_known_names() -> None:
+    """RegNet calls its projections `proj` and runs them first; RegNet-X has windows of 1 and 3."""
+    model = reference.regnet_x_400mf(weights=None)
+    rows = {row.name: row.receptive_field for row in summarize(model, 224).rows}
+    first = "trunk_output.block1.block1-0"
+    assert rows["stem"] == 3
+    assert rows[f"{first}.proj"] == 3
+    assert rows[f"{first}.f.b"] == rows[first] == 7
 
 
 def test_receptive_fields_of_whole_networks() -> None:

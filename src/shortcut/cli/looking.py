@@ -1,7 +1,9 @@
 """`shortcut summary`, `shortcut diagram`: a network as a table and as a picture."""
 
+import csv
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -36,25 +38,29 @@ def summary(
     format_: Annotated[Form, typer.Option("--format")] = "table",
 ) -> None:
     """Show what a network is made of."""
+    from shortcut import console
     from shortcut.networks import find_network
     from shortcut.summary import stage_column, stage_table, summarize
 
-    _refuse_idle(style, depth=depth, memory=batch > 1 or train)
+    _refuse_idle(style, format_, depth=depth, memory=batch > 1 or train)
     given = [find_network(name, classes=classes, image_size=image_size) for name in networks]
     if style == "stages":
         columns = [stage_column(found.name, found.model, found.image_size) for found in given]
-        records = [asdict(column) for column in columns]
-        _print(records, stage_table(columns, lang), format_)
+        _print([asdict(column) for column in columns], stage_table(columns, lang), format_)
         return
-    made = {
-        found.file or found.name: summarize(found.model, found.image_size, batch=batch, train=train)
-        for found in given
-    }
+    made = [
+        (name, summarize(found.model, found.image_size, batch=batch, train=train))
+        for name, found in zip(networks, given, strict=True)
+    ]
     if format_ == "json":
-        _print([{"network": name} | one.as_dict() for name, one in made.items()], None, format_)
-        return
-    for name, one in made.items():
-        _print_summary(name if len(made) > 1 else None, one, style, format_, depth, lang)
+        _print_json([{"network": name} | one.as_dict() for name, one in made])
+    elif format_ == "csv":
+        _print_csv([row for name, one in made for row in _csv_rows(name, one, style)])
+    else:
+        for name, one in made:
+            if len(made) > 1:
+                console.print_line(name)
+            _print_summary(one, style, format_, depth, lang)
 
 
 def diagram(
@@ -91,26 +97,25 @@ def diagram(
     console.print_line(str(output))
 
 
-def _refuse_idle(style: Style, *, depth: int | None, memory: bool) -> None:
+def _refuse_idle(style: Style, format_: Form, *, depth: int | None, memory: bool) -> None:
     """An option without effect is a misunderstanding: say so instead of passing over it."""
     from shortcut.errors import RecipeError
 
-    if style == "tree":
-        return
-    if depth is not None:
+    if depth is not None and style != "tree":
         raise RecipeError(f"`--depth` has no effect on `--style {style}`: it folds the tree.")
-    if memory:
+    if depth is not None and format_ in ("json", "csv"):
+        raise RecipeError(f"`--depth` has no effect on `--format {format_}`, which has every row.")
+    if memory and style != "tree":
         raise RecipeError(f"`--batch` and `--train` have no effect on `--style {style}`.")
+    if memory and format_ == "csv":
+        raise RecipeError("`--batch` and `--train` have no effect on `--format csv`: try json.")
 
 
 def _print_summary(
-    name: str | None, summary: "Summary", style: Style, format_: Form, depth: int | None, lang: Lang
+    summary: "Summary", style: Style, format_: Form, depth: int | None, lang: Lang
 ) -> None:
-    from shortcut import console
     from shortcut.summary import layer_table, render_layers, tree_table
 
-    if name is not None:
-        console.print_line(name)
     if style == "tree":
         _print([], tree_table(summary, depth=depth, lang=lang), format_)
     elif format_ == "table":
@@ -119,11 +124,26 @@ def _print_summary(
         _print([], layer_table(summary), format_)
 
 
-def _print(records: Sequence[Mapping[str, object]], table: "Table | None", format_: Form) -> None:
+def _csv_rows(name: str, summary: "Summary", style: Style) -> Iterator[dict[str, object]]:
+    """For programs: whole names and plain numbers; of shapes and windows `64x56x56`."""
+    from shortcut.summary import layer_records
+
+    if style == "layers":
+        yield from ({"network": name} | record for record in layer_records(summary))
+        return
+    for row in summary.rows:
+        record = {"network": name} | asdict(row)
+        yield {
+            key: "x".join(map(str, value)) if isinstance(value, tuple) else value
+            for key, value in record.items()
+        }
+
+
+def _print(records: Sequence[Mapping[str, object]], table: "Table", format_: Form) -> None:
     from shortcut import console
 
-    if format_ == "json" or table is None:
-        typer.echo(json.dumps(records, indent=1, ensure_ascii=False))
+    if format_ == "json":
+        _print_json(records)
     elif format_ == "csv":
         typer.echo(table.as_csv())
     elif format_ == "markdown":
@@ -132,3 +152,15 @@ def _print(records: Sequence[Mapping[str, object]], table: "Table | None", forma
         console.print_table(None, table.columns, list(table.lines()), right=table.right)
         for remark in table.remarks:
             console.print_line(remark)
+
+
+def _print_json(records: Sequence[Mapping[str, object]]) -> None:
+    typer.echo(json.dumps(records, indent=1, ensure_ascii=False))
+
+
+def _print_csv(records: Sequence[Mapping[str, object]]) -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    typer.echo(out.getvalue(), nl=False)

@@ -6,14 +6,13 @@ from itertools import groupby
 from typing import Literal
 
 from shortcut.models.tracing import Shape
+from shortcut.models.windows import Pair
 
 Kind = Literal[
     "conv", "norm", "relu", "maxpool", "avgpool", "linear", "softmax", "padding", "other"
 ]
 Change = Literal["none", "size", "channels"]
 """Height and width shrink: down-sampling; or they stay and the channels change."""
-Pair = tuple[int, int]
-"""Height and width."""
 
 WEIGHTED: tuple[Kind, ...] = ("conv", "linear")
 """What the paper counts as the depth of a network."""

@@ -25,7 +25,7 @@ USUAL_SIZE = 224
 
 
 def draw_diagram(
-    networks: str | Sequence[str] | Mapping[str, nn.Module],
+    networks: str | Path | Sequence[str | Path] | Mapping[str, nn.Module],
     path: str | Path,
     *,
     detail: Detail = "blocks",
@@ -80,7 +80,7 @@ def draw_diagram(
 
 
 def _read(
-    networks: str | Sequence[str] | Mapping[str, nn.Module],
+    networks: str | Path | Sequence[str | Path] | Mapping[str, nn.Module],
     classes: int | None,
     image_size: int | None,
 ) -> Iterator[Network]:
@@ -90,6 +90,6 @@ def _read(
         for name, model in networks.items():
             yield read_network(name, model, image_size or USUAL_SIZE)
         return
-    for named in [networks] if isinstance(networks, str) else networks:
+    for named in [networks] if isinstance(networks, str | Path) else networks:
         found = find_network(named, classes=classes, image_size=image_size)
         yield read_network(found.name, found.model, found.image_size, note=found.file)

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from shortcut.diagram.network import WEIGHTED, Block, Kind, Layer, Network, Pair, Stage
+from shortcut.diagram.network import WEIGHTED, Block, Kind, Layer, Network, Stage
 from shortcut.errors import ModelError
 from shortcut.models.relatives import PadShortcut
 from shortcut.models.tracing import Call, trace
+from shortcut.models.windows import as_pair, window_of
 
 KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
     ("conv", (nn.Conv2d,)),
@@ -39,23 +40,20 @@ def read_network(name: str, model: nn.Module, image_size: int, note: str = "") -
     try:
         with watch:
             whole = trace(model, image_size)
-    except RuntimeError as error:
-        raise ModelError(
-            f"`{name}` does not take RGB pictures of {image_size} pixels "
-            f"({printable(str(error))}). Choose another size with `--image-size`."
-        ) from error
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        reason = f"a layer in it does not take and give one tensor ({printable(str(error))})"
-        raise ModelError(f"`{name}` cannot be drawn: {reason}.") from error
+    except ModelError as error:
+        raise ModelError(f"`{printable(name)}`: {printable(str(error))}") from error
     calls = whole.calls
     while len(calls) == 1 and calls[0].calls:  # a wrapper
         calls = calls[0].calls
     places = [i for i, call in enumerate(calls) if _is_stage(call)]
     if not places or any(
-        not _is_stage(call) for call in calls[places[0] : places[-1]] if call.calls
+        not _is_stage(call) or _hides_sums(call)
+        for call in calls[places[0] : places[-1] + 1]
+        if call.calls
     ):
         raise ModelError(
-            f"`{name}` cannot be drawn: it is not a row of stages with blocks of layers in them."
+            f"`{printable(name)}` cannot be drawn: it is not a row of stages with blocks of layers "
+            "in them, each with at most one addition."
         )
     first, last = places[0], places[-1]
     stem = list(_layers(calls[:first]))
@@ -104,6 +102,15 @@ def _is_stage(call: Call) -> bool:
     return bool(call.calls) and all(_is_block(inner) for inner in call.calls)
 
 
+def _hides_sums(stage: Call) -> bool:
+    """Whether a block adds more than once, or deeper inside than the picture would show."""
+    for block in stage.calls:
+        sums = sum(call.kind == "Add" for call in block.calls)
+        if sums > 1 or sums != sum(call.kind == "Add" for _, call in block.walk()):
+            return True
+    return False
+
+
 def _is_block(call: Call) -> bool:
     return any(inner.kind != "Add" for inner in call.calls)
 
@@ -132,10 +139,13 @@ def _block(call: Call) -> Block:
 def _ways(calls: Sequence[Call]) -> list[tuple[Layer, ...]]:
     """The ways from the block's input to the addition.
 
-    The trace tells order and shapes, not who feeds whom. But a layer that does not take what the
-    one before it gave begins a way of its own.
+    A layer that takes what the block was given, or does not take what the one before it gave,
+    begins a way of its own.
     """
-    starts = [0, *(i for i, (a, b) in enumerate(pairwise(calls), 1) if a.output != b.input)]
+    starts = [0]
+    for i, (before, call) in enumerate(pairwise(calls), 1):
+        if call.rewinds or before.output != call.input:
+            starts.append(i)
     ends = [*starts[1:], len(calls)]
     return [tuple(_layers(calls[a:b])) for a, b in zip(starts, ends, strict=True)]
 
@@ -155,21 +165,22 @@ def _is_idle(module: nn.Module) -> bool:
 
 
 def _layer(call: Call, module: nn.Module) -> Layer:
-    kind = _kind(module)
-    dilation = _pair(getattr(module, "dilation", None)) or (1, 1)
-    kernel = _pair(getattr(module, "kernel_size", None))
+    window = window_of(module)
+    stride = window.stride if window else None
+    if isinstance(module, PadShortcut):
+        stride = as_pair(module.stride)
     return Layer(
         name=call.name,
-        kind=kind,
+        kind=_kind(module),
         type=call.kind,
         input=call.input,
         output=call.output,
-        kernel=kernel,
-        stride=_pair(getattr(module, "stride", None)),
-        padding=_padding(getattr(module, "padding", None), kernel, dilation),
-        dilation=dilation,
-        groups=getattr(module, "groups", 1),
-        bias=kind == "conv" and getattr(module, "bias", None) is not None,
+        kernel=window.kernel if window else None,
+        stride=stride,
+        padding=window.padding if window else None,
+        dilation=window.dilation if window else (1, 1),
+        groups=window.groups if window else 1,
+        bias=isinstance(module, nn.Conv2d) and module.bias is not None,
     )
 
 
@@ -178,18 +189,3 @@ def _kind(module: nn.Module) -> Kind:
         if isinstance(module, types):
             return kind
     return "other"
-
-
-def _pair(value: int | Sequence[int] | None) -> Pair | None:
-    if value is None or isinstance(value, int):
-        return None if value is None else (value, value)
-    return value[0], value[1]
-
-
-def _padding(value: Any, kernel: Pair | None, dilation: Pair) -> Pair | None:
-    """As numbers, also where the module holds the word `same` or `valid`."""
-    if isinstance(value, str):
-        if value == "valid" or kernel is None:
-            return (0, 0)
-        return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
-    return _pair(value)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from shortcut.diagram.network import Block, Layer, Network, Pair, Stage
+from shortcut.diagram.network import Block, Layer, Network, Stage
 from shortcut.language import Say
 from shortcut.models.tracing import Shape
+from shortcut.models.windows import Pair
 
 
 def layer_name(layer: Layer, say: Say) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from shortcut.errors import ModelError, ResourceError
 from shortcut.models.tensorfiles import read_tensors, reason_of
-from shortcut.models.unpickle import FOUND, REFUSED, UNDER
+from shortcut.models.unpickle import FOUND, NO_ROOM, REFUSED, UNDER
 
 SECONDS = 120.0
 """For a file of no size. Most of it is for importing torch on a slow machine."""
@@ -23,8 +23,8 @@ LONGEST_REASON = 300
 def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
     """Tensors of a pickled state dict, and the entry of a checkpoint they were in, or "".
 
-    Nothing in the file is run. It is read by `python -m shortcut.models.unpickle`, which has a
-    limit of memory (on Linux) and of time; its crash is an error here and no more.
+    It is read by torch's restricted unpickler, in `python -m shortcut.models.unpickle`, which has
+    a limit of memory (on Linux alone) and of time; its crash is an error here and no more.
 
     Args:
         file: an open file of the system, read from its beginning.
@@ -51,7 +51,12 @@ def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
             "Free memory and space for temporary files."
         ) from error
     if ended.returncode == REFUSED:
-        raise ModelError(_refusal(name, ended.stdout[:LONGEST_REASON]))
+        raise ModelError(f"{_refusal(name, ended.stdout[:LONGEST_REASON])} Nothing in it was run.")
+    if ended.returncode == NO_ROOM:
+        raise ResourceError(
+            f"cannot write what `{name}` holds: {_last_line(ended.stdout)[:LONGEST_REASON]}. "
+            f"Free space for temporary files, in {tempfile.gettempdir()}."
+        )
     if ended.returncode < 0:  # the system's signal: an allocation beyond the limit ends so too
         raise ModelError(_refusal(name, f"signal {-ended.returncode} ended the reading of it"))
     raise ResourceError(
@@ -85,7 +90,7 @@ def _read_result(result: Path, name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def _refusal(name: str, reason: str) -> str:
-    return f"`{name}` is refused: {' '.join(reason.split())}. Nothing in it was run."
+    return f"`{name}` is refused: {' '.join(reason.split())}."
 
 
 def _last_line(text: str) -> str:

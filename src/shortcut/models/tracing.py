@@ -7,9 +7,10 @@ a network residual, and no module stands for them.
 
 import copy
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from shortcut.errors import ModelError
+
 Shape = tuple[int, ...]
-"""Without the batch: (channels, height, width), or (features,)."""
+"""Without the batch: (channels, height, width), or (features,); empty where there is no tensor."""
 
 
 @dataclass
@@ -32,11 +35,15 @@ class Call:
     module: nn.Module | None
     """On the `meta` device: settings and shapes, no weights. None for an addition."""
     input: Shape
+    """Of the first tensor that it was given."""
     output: Shape = ()
     multiply_adds: int = 0
     """Of convolutions and matrix products for one picture, those of `calls` included."""
     calls: list["Call"] = field(default_factory=list)
     """What was called inside, in order."""
+    rewinds: bool = False
+    """It was given what the call around it was given, after others had worked on that: here begins
+    another way through a block, such as a projection on its shortcut."""
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Call"]]:
         """This call and all below it, outer ones first, each with its depth."""
@@ -57,15 +64,18 @@ def trace(model: nn.Module, image_size: int) -> Call:
     The model itself, its device and its mode are left alone.
 
     Raises:
-        RuntimeError: if a layer does not take what the one before it gives.
+        ModelError: if the network does not take such a picture.
     """
-    ghost = _ghost(model).eval()
+    ghost = ghost_of(model).eval()
     counter = FlopCounterMode(display=False)
     recorder = _Recorder(counter)
     with torch.no_grad(), counter, recorder, ExitStack() as hooks:
         for name, module in ghost.named_modules():
             recorder.watch(name, module, hooks)
-        ghost(torch.empty(1, 3, image_size, image_size, device="meta"))
+        try:
+            ghost(torch.empty(1, 3, image_size, image_size, device="meta"))
+        except (RuntimeError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise _misfit(image_size, error) from error
     (whole,) = recorder.root.calls
     return whole
 
@@ -75,21 +85,62 @@ def activation_bytes(model: nn.Module, image_size: int, batch: int, *, train: bo
 
     With `train`, what the forward pass leaves for the backward pass; without, the most that is
     alive at one moment of prediction. The batch itself is counted in both.
+
+    Raises:
+        ModelError: if the network does not take such pictures, or cannot learn from so few: batch
+            norm needs two values a channel.
     """
-    ghost = _ghost(model).train(train)
+    ghost = ghost_of(model).train(train)
     images = torch.empty(batch, 3, image_size, image_size, device="meta")
     with torch.set_grad_enabled(train), _Memory() as memory:
         memory.count(images)
-        outputs = ghost(images)
+        try:
+            outputs = ghost(images)
+        except ValueError as error:
+            raise ModelError(
+                f"training on {batch} of {image_size} pixels is not possible "
+                f"({_one_line(error)}). Take a larger `--batch` or larger pictures."
+            ) from error
         left = memory.alive
     del outputs
     return left if train else memory.peak
 
 
-def _ghost(model: nn.Module) -> nn.Module:
-    """The same network without numbers."""
-    with torch.device("meta"):
-        return copy.deepcopy(model).to("meta")
+def ghost_of(model: nn.Module) -> nn.Module:
+    """The same network without numbers; its weights are not copied on the way."""
+    shadows: dict[int, Any] = {}
+    for tensor in chain(model.parameters(), model.buffers()):
+        shadow = torch.empty_like(tensor, device="meta")
+        if isinstance(tensor, nn.Parameter):
+            shadow = nn.Parameter(shadow, requires_grad=tensor.requires_grad)
+        shadows[id(tensor)] = shadow
+    return copy.deepcopy(model, shadows)
+
+
+def _misfit(image_size: int, error: Exception) -> ModelError:
+    return ModelError(
+        f"the network does not take RGB pictures of {image_size} pixels ({_one_line(error)}). "
+        "Choose another size with `--image-size`."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _first_tensor(value: Any) -> Tensor | None:
+    """Modules may take and give lists, tuples and dicts of tensors."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if not isinstance(value, list | tuple):
+        return None
+    return next((found for one in value if (found := _first_tensor(one)) is not None), None)
+
+
+def _shape(tensor: Tensor | None) -> Shape:
+    return () if tensor is None else tuple(tensor.shape[1:])
 
 
 class _Recorder(TorchDispatchMode):
@@ -100,23 +151,29 @@ class _Recorder(TorchDispatchMode):
         self.counter = counter
         self.root = Call("", "", None, ())
         self.open = [self.root]
+        self.given: list[Tensor | None] = [None]
+        """What each open call was given; a ghost's tensors hold no memory."""
 
     def watch(self, name: str, module: nn.Module, hooks: ExitStack) -> None:
         """Record the calls of `module`, until `hooks` closes."""
 
-        def begin(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            call = Call(name, type(module).__name__, module, tuple(inputs[0].shape[1:]))
+        def begin(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
+            given, around = _first_tensor((*inputs, *named.values())), self.open[-1]
+            call = Call(name, type(module).__name__, module, _shape(given))
+            call.rewinds = bool(around.calls) and given is self.given[-1] is not None
             call.multiply_adds = -self.counter.get_total_flops() // 2
-            self.open[-1].calls.append(call)
+            around.calls.append(call)
             self.open.append(call)
+            self.given.append(given)
 
-        def end(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def end(module: nn.Module, inputs: tuple[Any, ...], output: object) -> None:
+            self.given.pop()
             call = self.open.pop()
-            call.output = tuple(output.shape[1:])
+            call.output = _shape(_first_tensor(output))
             # The counter counts an addition as an operation of its own; papers count the pair.
             call.multiply_adds += self.counter.get_total_flops() // 2
 
-        hooks.callback(module.register_forward_pre_hook(begin).remove)
+        hooks.callback(module.register_forward_pre_hook(begin, with_kwargs=True).remove)
         hooks.callback(module.register_forward_hook(end).remove)
 
     def __torch_dispatch__(
@@ -128,11 +185,16 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         packet = getattr(func, "overloadpacket", None)
-        if packet in (torch.ops.aten.add, torch.ops.aten.add_) and isinstance(args[1], Tensor):
+        if packet in (torch.ops.aten.add, torch.ops.aten.add_) and _are_alike(args[0], args[1]):
             around = self.open[-1]
-            shape = tuple(result.shape[1:])
-            around.calls.append(Call(f"{around.name}.add", "Add", None, shape, shape))
+            name = f"{around.name}.add".lstrip(".")
+            around.calls.append(Call(name, "Add", None, _shape(result), _shape(result)))
         return result
+
+
+def _are_alike(one: object, other: object) -> bool:
+    """Two maps that are added, no map and its bias."""
+    return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
 
 
 class _Memory(TorchDispatchMode):

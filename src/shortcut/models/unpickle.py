@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import IO
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from shortcut.models.tensorfiles import independent
 
-FOUND, REFUSED = 0, 3
-"""Exit codes. With `REFUSED` the reason stands on standard output."""
+FOUND, REFUSED, NO_ROOM = 0, 43, 44
+"""Exit codes that nothing else ends with. The reason stands on standard output."""
 UNDER = "under"
 """Key in the metadata of RESULT: the entry of the pickle in which the tensors were, or nothing."""
 
@@ -78,10 +79,15 @@ def main() -> int:
     _limit_memory(allowance)
     try:
         tensors, under = read_state_dict(sys.stdin.buffer, allowance)
-        save_file(independent(tensors), result, {UNDER: under})
+        tensors = independent(tensors)
     except Exception as error:  # given nonsense, an unpickler may raise anything
         print(_reason(error, allowance))
         return REFUSED
+    try:
+        save_file(tensors, result, {UNDER: under})
+    except (OSError, SafetensorError) as error:
+        print(error)
+        return NO_ROOM
     return FOUND
 
 
@@ -128,10 +134,10 @@ def _reason(error: Exception, allowance: int) -> str:
     file without the check."""
     if isinstance(error, RefusalError):
         return str(error)
-    if isinstance(error, MemoryError) or "alloc" in str(error):
-        return f"reading it takes more than {allowance >> 20:,} MiB of memory"
     if found := re.search(r"GLOBAL (\S+)", str(error)):
         return f"it asks for `{found[1]}`, which is more than tensors"
+    if isinstance(error, MemoryError) or "alloc" in str(error):
+        return f"reading it takes more than {allowance >> 20:,} MiB of memory"
     return "it is cut short or damaged, or it holds more than tensors"
 
 

@@ -1,5 +1,6 @@
 """A network as tables: every layer, the tree of modules, or the paper's stages."""
 
+from shortcut.summary.layers import layer_records as layer_records
 from shortcut.summary.layers import layer_table as layer_table
 from shortcut.summary.layers import render_layers as render_layers
 from shortcut.summary.rows import Row as Row
@@ -16,6 +17,7 @@ __all__ = [
     "Row",
     "Summary",
     "Table",
+    "layer_records",
     "layer_table",
     "render_layers",
     "stage_column",

@@ -26,6 +26,14 @@ def layer_table(summary: Summary) -> Table:
     return Table(("layer", "output_shape", "parameters"), tuple(rows), frozenset({2}))
 
 
+def layer_records(summary: Summary) -> list[dict[str, object]]:
+    """The same lines as plain values: numbered name, shape as `64x112x112`, parameters."""
+    return [
+        {"layer": name, "output": "x".join(map(str, row.output)), "parameters": own}
+        for name, row, own in _listed_layers(summary)
+    ]
+
+
 def render_layers(summary: Summary) -> str:
     """The whole table as text.
 

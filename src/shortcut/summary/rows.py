@@ -1,5 +1,6 @@
 """What there is to say of each layer, as records."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,9 +8,7 @@ from typing import Any
 from torch import nn
 
 from shortcut.models.tracing import Call, Shape, activation_bytes, trace
-
-Pair = tuple[int, int]
-"""Height and width."""
+from shortcut.models.windows import Pair, window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Row:
     padding: Pair | None = None
     groups: int | None = None
     receptive_field: int | None = None
-    """Side in pixels of the square of the picture that one output sees, along the longest way;
-    None once everything is seen."""
+    """Side in pixels of the square that one output depends on, as if the picture went on around its
+    edges; None behind a pooling of the whole map."""
 
     @property
     def frozen(self) -> bool:
@@ -79,7 +78,8 @@ def summarize(
         train: whether a backward pass will follow, for `activation_bytes`.
 
     Raises:
-        RuntimeError: if the network does not take pictures of this size.
+        ModelError: if the network does not take pictures of this size, or cannot be trained on a
+            batch of it.
     """
     whole = trace(model, image_size)
     fields = _receptive_fields(whole)
@@ -109,6 +109,7 @@ def as_finished(rows: tuple[Row, ...]) -> Iterator[Row]:
 
 def _row(call: Call, depth: int, field: int | None) -> Row:
     inside = list(call.module.parameters()) if call.module else []
+    window = window_of(call.module)
     return Row(
         name=call.name,
         kind=call.kind,
@@ -118,43 +119,58 @@ def _row(call: Call, depth: int, field: int | None) -> Row:
         parameters=sum(parameter.numel() for parameter in inside),
         trainable=sum(parameter.numel() for parameter in inside if parameter.requires_grad),
         multiply_adds=call.multiply_adds,
-        kernel=_pair(getattr(call.module, "kernel_size", None)),
-        stride=_pair(getattr(call.module, "stride", None)),
-        padding=_pair(getattr(call.module, "padding", None)),
-        groups=getattr(call.module, "groups", None),
+        kernel=window.kernel if window else None,
+        stride=window.stride if window else None,
+        padding=window.padding if window else None,
+        groups=window.groups if window else None,
         receptive_field=field,
     )
 
 
-def _pair(value: int | tuple[int, ...] | None) -> Pair | None:
-    if value is None:
-        return None
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one number of a map sees."""
+
+    field: int = 1
+    """Side in pixels."""
+    jump: int = 1
+    """Pixels between what two neighbours see."""
 
 
 def _receptive_fields(whole: Call) -> dict[int, int]:
-    """By the id of each call: a kernel of k widens the field by (k - 1) steps of the pixels that
-    lie between two neighbours there."""
+    """By the id of each call, but for the network's own."""
     fields: dict[int, int] = {}
-    field, jump = 1, 1
-    for call in whole.finished():
-        if call.kind.startswith("Adaptive") or len(call.output) < 3 or not call.name:
-            break  # from here on everything is seen
-        # A shortcut sees less than the branch beside it and ends where that ends.
-        kernel = None if ".downsample" in call.name else _window(call.module)
-        if kernel is not None:
-            size, stride = kernel
-            field += (size - 1) * jump
-            jump *= stride
-        fields[id(call)] = field
+    _look_through(whole, _View(), fields)
+    fields.pop(id(whole), None)
     return fields
 
 
-def _window(module: nn.Module | None) -> Pair | None:
-    """Side of the window that one output of a layer covers, and its stride."""
-    if not isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+def _look_through(call: Call, before: _View | None, fields: dict[int, int]) -> _View | None:
+    """What is seen behind `call`, given what is seen in front of it; None for everything.
+
+    A kernel of k widens the field by (k - 1) jumps. Ways through a block begin with the same view,
+    and the addition behind them sees the larger one.
+    """
+    after, ended = before, list[_View | None]()
+    for inner in call.calls:
+        if inner.rewinds:
+            ended.append(after)
+            after = before
+        after = _look_through(inner, after, fields)
+        if inner.kind == "Add" and ended:
+            after = max(after, *ended, key=_breadth)
+            ended = []
+            if after:
+                fields[id(inner)] = after.field
+    window = window_of(call.module)
+    if call.kind.startswith("Adaptive") or len(call.output) < 3:
         return None
-    size, stride = _pair(module.kernel_size), _pair(module.stride)
-    assert size is not None and stride is not None
-    dilation = module.dilation[0] if isinstance(module, nn.Conv2d) else 1
-    return (size[0] - 1) * int(dilation) + 1, stride[0]
+    if window and after:
+        after = _View(after.field + (window.side - 1) * after.jump, after.jump * window.stride[0])
+    if after:
+        fields[id(call)] = after.field
+    return after
+
+
+def _breadth(view: _View | None) -> float:
+    return math.inf if view is None else view.field

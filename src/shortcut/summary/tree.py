@@ -1,7 +1,8 @@
 """The tree of modules: what is inside what, with shapes, parameters, work and what a unit sees."""
 
 from shortcut.language import Lang, Say, speak
-from shortcut.summary.rows import Pair, Row, Summary
+from shortcut.models.windows import Pair
+from shortcut.summary.rows import Row, Summary
 from shortcut.summary.table import Table
 
 IDLE = ("Identity",)
