@@ -10,6 +10,10 @@ import pytest
 from PIL import Image
 from tests.docs.fences import ROOT
 
+from shortcut.models import create_model
+from shortcut.models.tensorfiles import write_tensors
+
+CACHE = "cache"
 COLOURS = {
     "cat": (200, 90, 50),
     "dog": (60, 90, 190),
@@ -53,19 +57,24 @@ def furnish(folder: Path) -> None:
 def desk(tmp_path: Path) -> Path:
     """A furnished folder."""
     furnish(tmp_path)
+    # What `--weights imagenet` would have fetched; random numbers do for a page.
+    model = create_model("resnet18", num_classes=1000)
+    found = tmp_path / CACHE / "weights" / "resnet18-imagenet.safetensors"
+    write_tensors(found, model.state_dict(), {})
     return tmp_path
 
 
 @pytest.fixture
-def reader() -> Callable[[], dict[str, str]]:
-    """The environment of a reader: our commands first, one thread, no terminal, no proxies."""
+def reader(tmp_path: Path) -> Callable[[], dict[str, str]]:
+    """The environment of a reader: our commands first, a cache of its own, no terminal, no
+    proxies."""
 
     def environment() -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
         return kept | {
             "PATH": path,
-            "OMP_NUM_THREADS": "1",
+            "SHORTCUT_CACHE": str(tmp_path / CACHE),
             "MPLBACKEND": "agg",
             "PYTHONWARNINGS": "ignore",
         }

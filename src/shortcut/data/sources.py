@@ -13,16 +13,19 @@ from shortcut.data.tables import read_table
 from shortcut.errors import DataError
 
 
-def read_source(location: str | Path, *, cache: Path, download: bool = False) -> Source:
+def read_source(
+    location: str | Path, *, cache: Path | None = None, download: bool = False
+) -> Source:
     """The labelled pictures at `location`; no picture is opened.
 
     What exists on the disk comes first: a folder, or a file that ends in `.csv`. Otherwise
-    `location` is `digits` or a name in `NAMED`, whose files live in `cache` and are fetched from
-    the network only with `download`.
+    `location` is `digits` or a name in `NAMED`, whose files live in `cache` (`default_cache()`
+    if None) and are fetched from the network only with `download`.
 
     Raises DataError: nothing there (the nearest name is offered), another kind of file, or
     whatever the reader of that kind finds wrong.
     """
+    cache = cache or default_cache()
     path = Path(location).expanduser()
     if path.is_dir():
         return read_folder(path)
