@@ -24,7 +24,9 @@ def test_small_nets_have_ten_classes_and_32_pixels():
 def test_classes_and_size_are_heeded():
     found = find_network("resnet18", classes=2, image_size=32)
     assert found.model.fc.out_features == 2 and found.image_size == 32
-    assert found.model.conv1.stride == (1, 1)  # the stem for small pictures
+    assert found.model.conv1.stride == (1, 1) and found.small_stem
+    assert not find_network("resnet18", image_size=65).small_stem
+    assert not find_network("resnet20").small_stem  # it has no other
 
 
 def test_a_file_brings_its_own_size_and_classes(tmp_path):

@@ -8,6 +8,7 @@ import torch
 from shortcut.classifier import load
 from shortcut.errors import RecipeError
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models.resnet import StemName
 
 MODEL_FILE = ".safetensors"
 
@@ -24,6 +25,8 @@ class FoundNetwork:
     """Side of its pictures in pixels."""
     file: str
     """Name of the file; empty for a network by name."""
+    small_stem: bool
+    """Its stem is the one for small pictures, where another would be usual."""
 
 
 def find_network(
@@ -50,11 +53,16 @@ def find_network(
         classifier = load(named)
         size = classifier.preprocess.image_size if image_size is None else image_size
         choose_stem(classifier.network, size)
-        return FoundNetwork(classifier.network, classifier.model, size, Path(named).name)
+        small = _is_unusually_small(classifier.network, classifier.stem)
+        return FoundNetwork(classifier.network, classifier.model, size, Path(named).name, small)
     variant = find_variant(named)
     size = variant.usual_size if image_size is None else image_size
     outputs = variant.usual_classes if classes is None else classes
     stem = choose_stem(named, size)
     with torch.device("meta"):
         model = create_model(named, num_classes=outputs, stem=stem)
-    return FoundNetwork(named, model, size, "")
+    return FoundNetwork(named, model, size, "", _is_unusually_small(named, stem))
+
+
+def _is_unusually_small(name: str, stem: StemName) -> bool:
+    return stem == "small" and find_variant(name).stem is None

@@ -42,6 +42,16 @@ def test_stages_of_several_networks_stand_side_by_side(shortcut: Run) -> None:
     assert "3.8 x 10^9" in out and "7.6 x 10^9" in out and "v1.5" in out
 
 
+def test_a_stem_that_was_chosen_by_the_size_is_said(shortcut: Run) -> None:
+    assert (
+        "`resnet18`: with the stem for pictures of 64 pixels"
+        in shortcut("summary", "resnet18", "--image-size", 64, "--depth", 0).err
+    )
+    assert shortcut("summary", "resnet18", "--image-size", 65, "--depth", 0).err == ""
+    shortcut("diagram", "resnet18", "--image-size", 64, "--output", "a.svg")
+    assert "residual blocks, small stem" in Path("a.svg").read_text("utf-8")
+
+
 def test_memory_is_told_for_a_batch_in_training(shortcut: Run) -> None:
     words = ("summary", "resnet20", "--batch", 32, "--train")
     assert "kept for the backward pass of 32 pictures" in shortcut(*words).out

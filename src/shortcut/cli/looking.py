@@ -13,6 +13,7 @@ import typer
 from shortcut.language import Lang
 
 if TYPE_CHECKING:
+    from shortcut.networks import FoundNetwork
     from shortcut.summary import Summary, Table
 
 Style = Literal["tree", "layers", "stages"]
@@ -46,12 +47,14 @@ def summary(
     given = [find_network(name, classes=classes, image_size=image_size) for name in networks]
     if style == "stages":
         columns = [stage_column(found.name, found.model, found.image_size) for found in given]
+        _tell_of_small_stems(given)
         _print([asdict(column) for column in columns], stage_table(columns, lang), format_)
         return
     made = [
         (name, summarize(found.model, found.image_size, batch=batch, train=train))
         for name, found in zip(networks, given, strict=True)
     ]
+    _tell_of_small_stems(given)
     if format_ == "json":
         _print_json([{"network": name} | one.as_dict() for name, one in made])
     elif format_ == "csv":
@@ -109,6 +112,22 @@ def _refuse_idle(style: Style, format_: Form, *, depth: int | None, memory: bool
         raise RecipeError(f"`--batch` and `--train` have no effect on `--style {style}`.")
     if memory and format_ == "csv":
         raise RecipeError("`--batch` and `--train` have no effect on `--format csv`: try json.")
+
+
+def _tell_of_small_stems(given: Sequence["FoundNetwork"]) -> None:
+    from shortcut import console
+    from shortcut.events import Notice
+    from shortcut.models.variants import SMALL_PICTURE
+
+    names = dict.fromkeys(f"`{found.name}`" for found in given if found.small_stem)
+    if names:
+        with console.Screen() as screen:
+            screen.show(
+                Notice(
+                    f"{', '.join(names)}: with the stem for pictures of {SMALL_PICTURE} pixels and "
+                    "less, a 3x3 convolution and no pooling"
+                )
+            )
 
 
 def _print_summary(

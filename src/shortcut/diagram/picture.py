@@ -14,7 +14,7 @@ from shortcut.diagram.reading import read_network
 from shortcut.diagram.svg import write_svg
 from shortcut.diagram.theme import ThemeName, find_theme
 from shortcut.errors import RecipeError
-from shortcut.language import Lang, speak
+from shortcut.language import Lang, Say, speak
 from shortcut.models.tensorfiles import write_whole
 from shortcut.networks import find_network
 
@@ -42,7 +42,7 @@ def draw_diagram(
 
     Args:
         networks: names from `list_models()` and `.safetensors` files of ours, or networks by the
-            name to write above them.
+            name to write above them; theirs must have the blocks of a stage in one `nn.Sequential`.
         path: ends in `.svg` (text that can be selected, opens in a browser), `.png` (2 pixels a
             pixel of the SVG) or `.pdf` (one page). Its folder is made if need be; an older file is
             replaced.
@@ -71,7 +71,7 @@ def draw_diagram(
         if value not in known:
             choice = f"{', '.join(known[:-1])} or {known[-1]}"
             raise RecipeError(f"`{value or path}`: no such {what}. Choose {choice}.")
-    found = list(_read(networks, classes, image_size))
+    found = list(_read(networks, classes, image_size, speak(lang)))
     if not found:
         raise RecipeError("no network to draw: name one; `shortcut models` lists them.")
     scene, look = lay_out(found, detail, speak(lang)), find_theme(theme)
@@ -83,6 +83,7 @@ def _read(
     networks: str | Path | Sequence[str | Path] | Mapping[str, nn.Module],
     classes: int | None,
     image_size: int | None,
+    say: Say,
 ) -> Iterator[Network]:
     if isinstance(networks, Mapping):
         if classes is not None:
@@ -92,4 +93,6 @@ def _read(
         return
     for named in [networks] if isinstance(networks, str | Path) else networks:
         found = find_network(named, classes=classes, image_size=image_size)
-        yield read_network(found.name, found.model, found.image_size, note=found.file)
+        stem = say("small stem", "小图片用的主干") if found.small_stem else ""
+        note = say(", ", "，").join(filter(None, [found.file, stem]))
+        yield read_network(found.name, found.model, found.image_size, note)

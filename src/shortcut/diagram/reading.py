@@ -53,7 +53,8 @@ def read_network(name: str, model: nn.Module, image_size: int, note: str = "") -
     ):
         raise ModelError(
             f"`{printable(name)}` cannot be drawn: it is not a row of stages with blocks of layers "
-            "in them, each with at most one addition."
+            "in them, each with at most one addition. Put the blocks of a stage into one "
+            "`nn.Sequential`."
         )
     first, last = places[0], places[-1]
     stem = list(_layers(calls[:first]))
