@@ -167,12 +167,15 @@ def test_our_own_file_needs_no_import(tmp_path: Path) -> None:
 
 
 def test_a_file_may_be_named_by_any_bytes(small: dict[str, Tensor], tmp_path: Path) -> None:
-    content = write(tmp_path / "a", small).read_bytes()
     path = tmp_path / os.fsdecode(b"caf\xe9.pth")
-    path.write_bytes(content)
+    with path.open("wb") as file:
+        torch.save(small, file)
     ours = import_weights(path, model="resnet20")
     ours.save(tmp_path / "b.safetensors")
     assert load(tmp_path / "b.safetensors").metrics == {"imported_from": "caf\\udce9.pth"}
+    path.write_bytes(write(tmp_path / "a", small).read_bytes())
+    said = message(ModelError, lambda: import_weights(path, model="resnet20"))
+    assert said.endswith("safetensors takes names in UTF-8 alone. Rename it.")
 
 
 def test_a_path_may_be_text(small: dict[str, Tensor], tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ def models(
             row[4:4] = [f"{speed:,.1f}" for speed in speeds[entry.name].values()]
         right += [7, 8]
     console.print_table(None, head, cells, right=right)
+    if measure:
+        console.print_line(
+            "train/s, predict/s: pictures a second here, 8 at a time, made of random numbers: "
+            "forward and backward in the fastest number format, forward alone in float32."
+        )
     console.print_line(
         "V1, V2: ImageNet top-1 accuracy in %, as torchvision states it of its weights."
     )

@@ -69,6 +69,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"`shortcut import-weights {path}` takes the weights out of it safely."
         )
     try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ModelError(
+            f"`{path}` cannot be opened: safetensors takes names in UTF-8 alone. Rename it."
+        ) from error
+    try:
         with safe_open(path, framework="pt") as file:
             # Cloned: safetensors may give views of the file, which die if it is cut short.
             tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}

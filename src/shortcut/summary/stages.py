@@ -212,11 +212,13 @@ def _remarks(columns: Sequence[Column], say: Say) -> list[str]:
     remarks = [
         say(
             "Multiply-adds are for one picture, of convolutions and the linear layer: what the "
-            'paper calls FLOPs. Sizes stand above the layers; "C" counts groups.',
-            "乘加次数按一张图片计，只计卷积与全连接层，即论文所称的 FLOPs。"
-            "各层上方为输出尺寸；C 为分组数。",
+            "paper calls FLOPs. Sizes stand above the layers.",
+            "乘加次数按一张图片计，只计卷积与全连接层，即论文所称的 FLOPs。各层上方为输出尺寸。",
         )
     ]
+    blocks = [block for column in columns for stage in column.stages for block in stage.blocks]
+    if any(", C=" in layer for block in blocks for layer in block.convolutions):
+        remarks.append(say("C counts groups.", "C 为分组数。"))
     moved = [c for c in columns if _explained(c)]
     if moved:
         named = ", ".join(c.network for c in moved)
