@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from shortcut.classifier import load
 from shortcut.errors import RecipeError
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models.ghosts import shapes_only
 from shortcut.models.resnet import StemName
 
 MODEL_FILE = ".safetensors"
@@ -59,7 +58,7 @@ def find_network(
     size = variant.usual_size if image_size is None else image_size
     outputs = variant.usual_classes if classes is None else classes
     stem = choose_stem(named, size)
-    with torch.device("meta"):
+    with shapes_only():
         model = create_model(named, num_classes=outputs, stem=stem)
     return FoundNetwork(named, model, size, "", _is_unusually_small(named, stem))
 

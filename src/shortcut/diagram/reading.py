@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from shortcut.diagram.network import WEIGHTED, Block, Kind, Layer, Network, Stage
 from shortcut.errors import ModelError
 from shortcut.models.relatives import PadShortcut
-from shortcut.models.tracing import Call, trace
+from shortcut.models.tracing import Call, Watcher, trace
 from shortcut.models.windows import as_pair, window_of
 
 KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
@@ -81,22 +80,16 @@ def printable(text: str) -> str:
     return "".join(x if x.isprintable() else "□" for x in " ".join(text.split()))
 
 
-class _LastOperation(TorchDispatchMode):
+class _LastOperation(Watcher):
     """Remembers what was computed last: a softmax at the end may be a function, not a module."""
 
     def __init__(self) -> None:
         super().__init__()
         self.last: object = None
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        self.last = getattr(func, "overloadpacket", None)
-        return func(*args, **(kwargs or {}))
+    def see(self, operation: object, given: tuple[Any, ...], result: Any) -> None:
+        """Remember it."""
+        self.last = operation
 
 
 def _is_stage(call: Call) -> bool:

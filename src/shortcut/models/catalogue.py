@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
+from shortcut.models.ghosts import shapes_only
 from shortcut.models.tracing import trace
-from shortcut.models.variants import VARIANTS, count_parameters, create_model, find_variant
+from shortcut.models.variants import VARIANTS, create_model, find_variant
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def describe_models(names: list[str] | None = None) -> list[Entry]:
 def _describe(name: str) -> Entry:
     variant = find_variant(name)
     size, classes = variant.usual_size, variant.usual_classes
-    with torch.device("meta"):
+    with shapes_only():
         model = create_model(name, num_classes=classes)
     first, second, source = _published(name)
     return Entry(
@@ -54,7 +53,7 @@ def _describe(name: str) -> Entry:
         block=variant.block.__name__,
         layers=variant.layers,
         stem=variant.stem or "by picture size",
-        parameters=count_parameters(name, classes),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
         image_size=size,
         classes=classes,
         multiply_adds=trace(model, size).multiply_adds,

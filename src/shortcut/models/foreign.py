@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from shortcut.errors import ModelError
+from shortcut.models.ghosts import shapes_only
 from shortcut.models.pickles import open_pickle
 from shortcut.models.resnet import StemName
 from shortcut.models.tensorfiles import kind_of, read_tensors, reason_of
@@ -175,8 +175,8 @@ def _networks(rows: list[str], outputs: int) -> Iterator[tuple[str, StemName, Sh
 
 @cache
 def _shapes(name: str, stem: StemName) -> Shapes:
-    """Of the state dict for one class, from torch's `meta` device: no numbers, no memory."""
-    with torch.device("meta"):
+    """Of the state dict for one class, built without numbers."""
+    with shapes_only():
         state: dict[str, Tensor] = create_model(name, num_classes=1, stem=stem).state_dict()
     return {label: tuple(tensor.shape) for label, tensor in state.items()}
 

@@ -5,12 +5,9 @@ deepest network takes a moment. Additions of two tensors are calls of their own:
 a network residual, and no module stands for them.
 """
 
-import copy
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import torch
@@ -19,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from shortcut.errors import ModelError
+from shortcut.models.ghosts import ghost_of
+from shortcut.models.tensorfiles import reason_of
 
 Shape = tuple[int, ...]
 """Without the batch: (channels, height, width), or (features,); empty where there is no tensor."""
@@ -80,52 +79,11 @@ def trace(model: nn.Module, image_size: int) -> Call:
     return whole
 
 
-def activation_bytes(model: nn.Module, image_size: int, batch: int, *, train: bool) -> int:
-    """Memory in bytes for what the layers compute, in float32, weights not counted.
-
-    With `train`, what the forward pass leaves for the backward pass; without, the most that is
-    alive at one moment of prediction. The batch itself is counted in both.
-
-    Raises:
-        ModelError: if the network does not take such pictures, or cannot learn from so few: batch
-            norm needs two values a channel.
-    """
-    ghost = ghost_of(model).train(train)
-    images = torch.empty(batch, 3, image_size, image_size, device="meta")
-    with torch.set_grad_enabled(train), _Memory() as memory:
-        memory.count(images)
-        try:
-            outputs = ghost(images)
-        except ValueError as error:
-            raise ModelError(
-                f"training on {batch} of {image_size} pixels is not possible "
-                f"({_one_line(error)}). Take a larger `--batch` or larger pictures."
-            ) from error
-        left = memory.alive
-    del outputs
-    return left if train else memory.peak
-
-
-def ghost_of(model: nn.Module) -> nn.Module:
-    """The same network without numbers; its weights are not copied on the way."""
-    shadows: dict[int, Any] = {}
-    for tensor in chain(model.parameters(), model.buffers()):
-        shadow = torch.empty_like(tensor, device="meta")
-        if isinstance(tensor, nn.Parameter):
-            shadow = nn.Parameter(shadow, requires_grad=tensor.requires_grad)
-        shadows[id(tensor)] = shadow
-    return copy.deepcopy(model, shadows)
-
-
 def _misfit(image_size: int, error: Exception) -> ModelError:
     return ModelError(
-        f"the network does not take RGB pictures of {image_size} pixels ({_one_line(error)}). "
+        f"the network does not take RGB pictures of {image_size} pixels ({reason_of(error)}). "
         "Choose another size with `--image-size`."
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _first_tensor(value: Any) -> Tensor | None:
@@ -143,7 +101,26 @@ def _shape(tensor: Tensor | None) -> Shape:
     return () if tensor is None else tuple(tensor.shape[1:])
 
 
-class _Recorder(TorchDispatchMode):
+class Watcher(TorchDispatchMode):
+    """Sees every operation of torch that is done in its context."""
+
+    def see(self, operation: object, given: tuple[Any, ...], result: Any) -> None:
+        """After each: `torch.ops.aten.add`, whatever its overload; its arguments; what it gave."""
+        raise NotImplementedError
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.see(getattr(func, "overloadpacket", None), args, result)
+        return result
+
+
+class _Recorder(Watcher):
     """Hooks tell where we are in the network; the dispatcher tells of additions between modules."""
 
     def __init__(self, counter: FlopCounterMode) -> None:
@@ -176,67 +153,14 @@ class _Recorder(TorchDispatchMode):
         hooks.callback(module.register_forward_pre_hook(begin, with_kwargs=True).remove)
         hooks.callback(module.register_forward_hook(end).remove)
 
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        packet = getattr(func, "overloadpacket", None)
-        if packet in (torch.ops.aten.add, torch.ops.aten.add_) and _are_alike(args[0], args[1]):
+    def see(self, operation: object, given: tuple[Any, ...], result: Any) -> None:
+        """Record an addition of two maps."""
+        if operation in (torch.ops.aten.add, torch.ops.aten.add_) and _are_alike(*given[:2]):
             around = self.open[-1]
             name = f"{around.name}.add".lstrip(".")
             around.calls.append(Call(name, "Add", None, _shape(result), _shape(result)))
-        return result
 
 
 def _are_alike(one: object, other: object) -> bool:
     """Two maps that are added, no map and its bias."""
     return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
-
-
-class _Memory(TorchDispatchMode):
-    """Follows every storage from the operation that makes it until nobody holds it any more."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alive = 0
-        self.peak = 0
-        self.known: dict[int, weakref.finalize[Any, Any]] = {}
-
-    def count(self, tensor: Tensor) -> None:
-        """Count the storage of `tensor`, once, until it is freed."""
-        storage, key = tensor.untyped_storage(), _storage_key(tensor)
-        if key in self.known:
-            return
-        size = storage.nbytes()
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
-        self.known[key] = weakref.finalize(storage, self._free, key, size)
-
-    def _free(self, key: int, size: int) -> None:
-        del self.known[key]
-        self.alive -= size
-
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        # What an operation changes in place was counted when it was made; weights never were.
-        given = {_storage_key(value) for value in args if isinstance(value, Tensor)}
-        for tensor in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(tensor, Tensor) and _storage_key(tensor) not in given:
-                self.count(tensor)
-        return result
-
-
-def _storage_key(tensor: Tensor) -> int:
-    """The same for all views of one memory; there is no public name for it, and on `meta` every
-    address is zero."""
-    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]

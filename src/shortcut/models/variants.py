@@ -4,9 +4,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from shortcut.errors import ModelError
+from shortcut.models.ghosts import shapes_only
 from shortcut.models.relatives import PadBlock, PlainBlock, TutorialBlock, TutorialResNet
 from shortcut.models.resnet import BasicBlock, Bottleneck, ResNet, StemName
 
@@ -164,7 +163,7 @@ def count_parameters(name: str, num_classes: int = 1000) -> int:
     Raises:
         ModelError: for an unknown name.
     """
-    with torch.device("meta"):
+    with shapes_only():
         return sum(
             parameter.numel()
             for parameter in create_model(name, num_classes=num_classes).parameters()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from shortcut.errors import ModelError
+from shortcut.models.ghosts import nothing_drawn
 from shortcut.models.resnet import ResNet, StemName
 from shortcut.models.variants import create_model
 
@@ -22,11 +23,8 @@ def filled_model(
     Raises:
         ModelError: unknown name, a stem it does not have, or the weights do not fit.
     """
-    with torch.device("meta"):  # no time for random weights that are overwritten at once
+    with nothing_drawn():
         model = create_model(name, num_classes=num_classes, stem=stem)
-    model.to_empty(device="cpu")
-    for buffer in model.buffers():
-        buffer.zero_()  # counters that an old file lacks
     load_matching(model, tensors, new_head=False)
     return model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from shortcut.models.tracing import Call, Shape, activation_bytes, trace
+from shortcut.models.memory import activation_bytes
+from shortcut.models.tracing import Call, Shape, trace
 from shortcut.models.windows import Pair, window_of
 
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from shortcut.language import Lang, Say, speak
 from shortcut.models import Bottleneck
-from shortcut.models.tracing import Call, Shape, ghost_of, trace
+from shortcut.models.ghosts import ghost_of
+from shortcut.models.tracing import Call, Shape, trace
 from shortcut.models.windows import Window, window_of
 from shortcut.summary.table import Table
 
