@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+from tests.privileges import overrides_laid_down
 
 PHOTO_CLASSES = {"blue": (40, 70, 200), "red": (200, 60, 40)}
 PHOTOS_PER_CLASS = 12
@@ -55,6 +56,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real photos here: set SHORTCUT_TEST_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture
+def permissions_bind() -> Iterator[None]:
+    """What a file's permissions forbid is forbidden in this test, to root as well."""
+    if os.name == "nt":
+        pytest.skip("Windows has other permissions")
+    if os.geteuid() != 0:
+        yield
+        return
+    if sys.platform != "linux":
+        pytest.skip("only Linux lets root lay down its rights")
+    with overrides_laid_down():
+        yield
 
 
 @pytest.fixture

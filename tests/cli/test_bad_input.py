@@ -1,7 +1,6 @@
 """Every mistake gets one clear line and its exit code, and nothing is lost."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -129,7 +128,7 @@ def test_output_that_cannot_be_written(shortcut: Run, tiny_photos: Path, tmp_pat
     complains(shortcut("train", tiny_photos, "--output", tmp_path / "file" / "run"), 5, "written")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("permissions_bind")
 def test_read_only_output(shortcut: Run, tiny_photos: Path, tmp_path: Path) -> None:
     (tmp_path / "fixed").mkdir(mode=0o500)
     result = shortcut("train", tiny_photos, "--output", tmp_path / "fixed" / "run")

@@ -208,7 +208,7 @@ def test_paths_that_are_no_files(shortcut: Run) -> None:
             assert complaint(shortcut(*command, path), 4) == words
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")
+@pytest.mark.usefixtures("permissions_bind")
 @pytest.mark.parametrize(
     "command", ["import-weights --output new.safetensors", "export --to=torchvision"]
 )

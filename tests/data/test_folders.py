@@ -185,7 +185,7 @@ def test_classes_must_suit_the_parts(tmp_path: Path) -> None:
     assert f"{hollow / 'val'}: no pictures found" in refused(hollow)
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind here")
+@pytest.mark.usefixtures("permissions_bind")
 def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     root = touch(tmp_path, "cat/1.jpg", "dog/1.jpg")
     (root / "dog").chmod(0)

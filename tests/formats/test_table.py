@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file
 from tests.formats.networks import OTHERS, TORCHVISION, difference, made, shaken
@@ -47,7 +47,6 @@ def comes_back(name: str, path: Path) -> float:
 @pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_no_bit_is_lost_on_any_way(tmp_path: Path) -> None:
-    timm: Any = pytest.importorskip("timm")
     ways: dict[str, Callable[[str], float | None]] = {
         "torchvision in": lambda name: (
             comes_in(getattr(reference, name)(num_classes=3), name, tmp_path / "a.pth")

@@ -1,9 +1,9 @@
 """Weights of timm's networks: its ResNets give its answers, their relatives are refused by name."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+import timm
 import torch
 from tests.formats.networks import difference, shaken
 from torch import nn
@@ -12,8 +12,6 @@ from shortcut.errors import ModelError
 from shortcut.formats.imported import import_weights
 from shortcut.models.foreign import ForeignWeights, recognise
 from shortcut.models.tensorfiles import write_tensors
-
-timm: Any = pytest.importorskip("timm")
 
 QUICK = ("resnet18", "resnet50")
 """The others take longer and are in `test_table.py`, nightly."""

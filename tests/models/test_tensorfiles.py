@@ -142,7 +142,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+@pytest.mark.usefixtures("permissions_bind")
 def test_a_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     said = message(ResourceError, lambda: write_tensors(tmp_path / "a", small_state(), {}))
