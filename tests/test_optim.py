@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from shortcut.models import create_model
-from shortcut.optim import make_optimizer, set_lr
+from shortcut.optim import make_optimizer, scale_lr
 from shortcut.settings import AdamSettings, OptimSettings, SgdSettings
 
 SETTINGS = [
@@ -109,11 +109,11 @@ def test_nesterov_by_hand():
         assert weight.item() == pytest.approx(value, rel=1e-6)
 
 
-def test_set_lr_reaches_every_group():
+def test_the_rate_is_scaled_in_every_group():
     model = small_net()
     optimizer = make_optimizer(model, SgdSettings(name="sgd"))
     before = [p.detach().clone() for p in model.parameters()]
-    set_lr(optimizer, 0.0)
+    scale_lr(optimizer, 0.0)
     step(model, optimizer, 0)
     assert [group["lr"] for group in optimizer.param_groups] == [0.0, 0.0]
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

@@ -131,7 +131,19 @@ class SgdSettings(Settings):
         return self
 
 
-OptimSettings = Annotated[AdamSettings | SgdSettings, Field(discriminator="name")]
+class MuonSettings(Settings):
+    """Muon: steps on filters are orthogonal matrices; AdamW moves the rest. Needs the fewest epochs
+    from scratch."""
+
+    name: Literal["muon"]
+    lr: Positive = 0.02
+    """Of the filters between the first and the last layer."""
+    adamw_lr: Positive = 0.002
+    """Of the first layer, the last one, biases and norms."""
+    weight_decay: NotNegative = 0.05
+
+
+OptimSettings = Annotated[AdamSettings | SgdSettings | MuonSettings, Field(discriminator="name")]
 
 
 class ConstantSchedule(Settings):

@@ -21,7 +21,7 @@ from shortcut.errors import NumbersError
 from shortcut.evaluation import measure
 from shortcut.events import EpochEnd, Event, Finished, Step
 from shortcut.job import Job
-from shortcut.optim import set_lr
+from shortcut.optim import scale_lr
 from shortcut.schedule import lr_factor
 
 
@@ -107,7 +107,7 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
         tally.waiting += time.perf_counter() - asked
         when = epoch + index / steps
         factor = lr_factor(job.recipe.schedule, when, job.recipe.train.epochs, losses)
-        set_lr(job.optimizer, job.recipe.optim.lr * factor)
+        scale_lr(job.optimizer, factor)
         loss, correct = train_step(job, group, epoch, index * accumulate)
         count = sum(len(batch.labels) for batch in group)
         tally.images += count

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "shortcut"
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "events", "language", "settings", "recipe"}),
     frozenset(
-        {"models", "data", "optim", "schedule", "ema", "metrics"}
+        {"models", "data", "optim", "muon", "schedule", "ema", "metrics"}
         | {"world", "checkpoint", "runlog", "runfolder", "precision", "markdown", "fonts"}
     ),
     frozenset({"classifier", "evaluation", "job", "networks"}),
@@ -36,6 +36,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "checkpoint": frozenset({"models"}),  # its tensor files
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
+    "optim": frozenset({"muon"}),
     "networks": frozenset({"classifier"}),
     "runs": frozenset({"conclusion", "keeping"}),
     "cli": frozenset({"__init__"}),

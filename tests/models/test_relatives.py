@@ -15,6 +15,7 @@ from shortcut.models.relatives import (
     PadBlock,
     PadShortcut,
     PlainBlock,
+    PoolBlock,
     TutorialBlock,
     TutorialResNet,
 )
@@ -105,6 +106,28 @@ def test_pad_shortcut_fits_the_branch_for_odd_sizes() -> None:
 
 def test_plain_block_has_no_shortcut() -> None:
     assert PlainBlock.shortcut(4, 8, 2, nn.BatchNorm2d) is None
+
+
+@given(stride=st.integers(1, 3), height=st.integers(1, 9), width=st.integers(1, 9))
+def test_pool_block_shrinks_before_both_ways(stride: int, height: int, width: int) -> None:
+    block = PoolBlock(4, 4, stride, PoolBlock.shortcut(4, 4, stride, nn.BatchNorm2d)).eval()
+    with torch.no_grad():
+        x = torch.randn(2, 4, height, width)
+        pooled = F.max_pool2d(x, stride, ceil_mode=True)
+        expected = F.relu(block.branch(pooled) + block.downsample(pooled))
+        assert torch.equal(block(x), expected)
+    rows, columns = math.ceil(height / stride), math.ceil(width / stride)
+    assert expected.shape == (2, 4, rows, columns)
+    convolutions = [module for module in block.modules() if isinstance(module, nn.Conv2d)]
+    assert [c.stride for c in convolutions] == [(1, 1)] * 3
+
+
+def test_the_half_net_has_a_quarter_of_the_weights_and_begins_as_the_identity() -> None:
+    half, whole = create_model("resnet18_half", num_classes=2), on_meta("resnet18", 2)
+    assert count(half) / count(whole) == pytest.approx(0.25, abs=0.005)
+    with torch.no_grad():
+        x = torch.rand(2, 32, 8, 8)
+        assert torch.equal(half.eval().layer1(x), x)
 
 
 # The tutorial's network, difference by difference.

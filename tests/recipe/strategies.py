@@ -31,6 +31,7 @@ OPTIM = chosen(
     adam=ADAM,
     adamw=ADAM,
     sgd={"lr": LR, "weight_decay": DECAY, "momentum": share(0.01), "nesterov": st.booleans()},
+    muon={"lr": LR, "adamw_lr": LR, "weight_decay": DECAY},
 )
 SCHEDULE = chosen(
     "schedule",

@@ -74,7 +74,7 @@ def test_a_setting_with_two_types_has_its_own_name_in_the_message(value, base):
 @pytest.mark.parametrize(
     ("key", "value", "known"),
     [
-        ("optim.name", "adm", "'adam', 'adamw', 'sgd'"),
+        ("optim.name", "adm", "'adam', 'adamw', 'sgd', 'muon'"),
         ("augment.crop.name", "shfit", "'none', 'shift', 'resized'"),
         ("schedule.name", "linear", "'constant', 'step', 'plateau', 'cosine', 'onecycle'"),
     ],

@@ -17,6 +17,7 @@ from shortcut.settings import (
     CosineSchedule,
     DataSettings,
     ModelSettings,
+    MuonSettings,
     NoCrop,
     OneCycleSchedule,
     PlateauSchedule,
@@ -142,6 +143,10 @@ MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_
     [
         (Recipe(), ["AdamW, learning rate 0.001", "constant rate", "short side to 146 px"]),
         (Recipe(optim=SGD), ["SGD (Nesterov), learning rate 0.05, momentum 0.8"]),
+        (
+            Recipe(optim=MuonSettings(name="muon")),
+            ["Muon, learning rate 0.02 for filters, AdamW 0.002 for the rest, weight decay 0.05"],
+        ),
         (Recipe(schedule=CosineSchedule(name="cosine")), ["cosine schedule to 0 of the rate"]),
         (Recipe(schedule=OneCycleSchedule(name="onecycle")), ["at its peak after 30 % of"]),
         (Recipe(schedule=StepSchedule(name="step", every=1)), ["times 0.1 every 1 epoch;"]),

@@ -41,7 +41,7 @@ def train(
     epochs: Annotated[int | None, typer.Option()] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", "-b")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    opt: Annotated[str | None, typer.Option(help="adam, adamw or sgd.")] = None,
+    opt: Annotated[str | None, typer.Option(help="adam, adamw, muon or sgd.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels.")] = None,
     workers: Annotated[int | None, typer.Option("--workers", "-j", help="Loader threads.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from shortcut.models.resnet import BasicBlock, Norm, ResNet, conv3x3
+from shortcut.models.resnet import BasicBlock, Norm, ResNet, conv1x1, conv3x3
 
 
 class PlainBlock(BasicBlock):
@@ -46,6 +46,44 @@ class PadBlock(BasicBlock):
     @staticmethod
     def shortcut(inplanes: int, planes: int, stride: int, norm_layer: Norm) -> nn.Module | None:
         return PadShortcut(planes - inplanes, stride)
+
+
+class PoolBlock(BasicBlock):
+    """Basic block that shrinks by a 2x2 max-pool in front of both ways, never by a stride: no pixel
+    is passed over, and each convolution works on the small side.
+
+    (N, C, H, W) -> (N, planes, ceil(H / stride), ceil(W / stride)), as with a stride.
+    """
+
+    def __init__(
+        self,
+        inplanes: int,
+        planes: int,
+        stride: int = 1,
+        downsample: nn.Module | None = None,
+        *,
+        groups: int = 1,
+        base_width: int = 64,
+        dilation: int = 1,
+        norm_layer: Norm = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__(
+            inplanes,
+            planes,
+            downsample=downsample,
+            groups=groups,
+            base_width=base_width,
+            dilation=dilation,
+            norm_layer=norm_layer,
+        )
+        self.pool = nn.MaxPool2d(stride, ceil_mode=True) if stride > 1 else nn.Identity()
+
+    @staticmethod
+    def shortcut(inplanes: int, planes: int, stride: int, norm_layer: Norm) -> nn.Module | None:
+        return nn.Sequential(conv1x1(inplanes, planes), norm_layer(planes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.pool(x))
 
 
 class TutorialBlock(BasicBlock):

@@ -6,7 +6,13 @@ from typing import Literal
 
 from shortcut.errors import ModelError
 from shortcut.models.ghosts import shapes_only
-from shortcut.models.relatives import PadBlock, PlainBlock, TutorialBlock, TutorialResNet
+from shortcut.models.relatives import (
+    PadBlock,
+    PlainBlock,
+    PoolBlock,
+    TutorialBlock,
+    TutorialResNet,
+)
 from shortcut.models.resnet import BasicBlock, Bottleneck, ResNet, StemName
 
 SMALL_PICTURE = 64
@@ -28,6 +34,8 @@ class Variant:
     """Fixed stem, or None where the picture's size decides."""
     sizes: tuple[int, int] = (8, 4096)
     """Smallest and largest picture side, in pixels."""
+    zero_init: bool = False
+    """Blocks begin as the identity, see `ResNet`."""
     paper: str = "arXiv:1512.03385"
 
     @property
@@ -74,6 +82,7 @@ VARIANTS: dict[str, Variant] = {
     "resnet44": _cifar(PadBlock, 44),
     "resnet56": _cifar(PadBlock, 56),
     "resnet110": _cifar(PadBlock, 110),
+    "resnet18_half": Variant(PoolBlock, (2, 2, 2, 2), inplanes=32, zero_init=True),
     "plain18": Variant(PlainBlock, (2, 2, 2, 2)),
     "plain34": Variant(PlainBlock, (3, 4, 6, 3)),
     "plain20": _cifar(PlainBlock, 20),
@@ -150,6 +159,7 @@ def create_model(name: str, *, num_classes: int = 1000, stem: StemName | None = 
         variant.block,
         variant.layers,
         num_classes,
+        variant.zero_init,
         groups=variant.groups,
         width_per_group=variant.width,
         stem=variant.stem or stem or "standard",

@@ -5,6 +5,7 @@ from shortcut.settings import (
     AugmentSettings,
     ConstantSchedule,
     CosineSchedule,
+    MuonSettings,
     NoCrop,
     OneCycleSchedule,
     PlateauSchedule,
@@ -55,6 +56,12 @@ def hyper_parameters(recipe: Recipe, say: Say) -> str:
     if isinstance(optim, SgdSettings):
         name = "SGD (Nesterov)" if optim.nesterov else "SGD"
         extra = say(f", momentum {optim.momentum:g}", f"，动量 {optim.momentum:g}")
+    elif isinstance(optim, MuonSettings):
+        name = "Muon"
+        extra = say(
+            f" for filters, AdamW {optim.adamw_lr:g} for the rest",
+            f"（卷积核），其余用 AdamW {optim.adamw_lr:g}",
+        )
     else:
         name = {"adam": "Adam", "adamw": "AdamW"}[optim.name]
         betas = optim.beta1, optim.beta2
