@@ -73,7 +73,7 @@ def load_parts(data: Path, pictures: int) -> tuple[TrainingLoader, EvaluationLoa
     train_pictures, train_labels = read(chosen[:cut])
     val_pictures, val_labels = read(chosen[cut:])
     augment = AugmentSettings(crop=NoCrop(), flip=True)
-    train = TrainingLoader(train_pictures, train_labels, augment, preprocess, 32, 1, 0, 1)
+    train = TrainingLoader(train_pictures, train_labels, augment, preprocess, 32, [SIZE], 0, 1)
     val = EvaluationLoader(val_pictures, val_labels, preprocess, 64, 1)
     return train, val, len(source.classes), cut
 

@@ -172,7 +172,7 @@ def test_a_network_in_training_is_measured_in_evaluation_and_not_changed(
 
 @pytest.mark.parametrize("precision", CANDIDATES[1:], ids=lambda p: p.describe())
 def test_other_number_formats_measure_nearly_the_same(precision, classifier, samples, scores):
-    pictures = [Image.fromarray(classifier.pixels(sample.path)) for sample in samples]
+    pictures = [classifier.pixels(sample.path) for sample in samples]
     labels = label_positions(samples, CLASSES)
     same = Preprocess(16, 16)
     for chosen, tolerance in ((PLAIN, 1e-5), (precision, 0.05)):

@@ -11,6 +11,7 @@ import torch
 from tests.recipes import write_tiny_recipe
 
 import shortcut
+from shortcut.data import cache
 from shortcut.events import EpochEnd, Event, Measured
 from shortcut.models.tensorfiles import read_tensors
 from shortcut.recipe import read_recipe
@@ -115,6 +116,25 @@ def test_resumed_after_an_epoch_it_ends_with_the_same_bits(
         for row in csv.DictReader((outcome.folder / "results.csv").read_text("utf-8").splitlines())
     ]
     assert rows == ["1", "2", "3"]
+
+
+def test_where_decoded_pictures_stay_changes_no_bit(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORTCUT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "WORTH_STORING", 1)
+    written = {}
+    # The second runs of `disk` and `auto` find what the first of them stored.
+    for run, mode in enumerate(("off", "ram", "disk", "disk", "auto")):
+        recipe = read_recipe(write_tiny_recipe(tmp_path), {"data.cache": mode})
+        _, outcome = drain(training(tiny_photos, recipe, output=tmp_path / f"{run}"))
+        tensors, _ = read_tensors(outcome.folder / "last.safetensors")
+        written[run] = tensors, outcome.val
+    first, scores = written[0]
+    for tensors, others in written.values():
+        assert all(torch.equal(first[name], tensors[name]) for name in first)
+        assert (others.confusion == scores.confusion).all() and others.loss == scores.loss
+    assert len(list((tmp_path / "cache" / "decoded").iterdir())) == 2  # train and val
 
 
 def test_nothing_is_left_behind_when_preparation_fails(tiny_photos: Path, tmp_path: Path) -> None:

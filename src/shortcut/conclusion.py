@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from shortcut.classifier import Classifier, load
+from shortcut.data.cache import Keeping
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError, DecodeError
 from shortcut.evaluation import evaluating, measuring
@@ -53,7 +54,13 @@ class Outcome:
 
 
 def conclude(
-    job: Job, folder: Path, facts: Facts, parts: dict[str, Sequence[Sample]], notices: Sequence[str]
+    job: Job,
+    folder: Path,
+    facts: Facts,
+    parts: dict[str, Sequence[Sample]],
+    notices: Sequence[str],
+    *,
+    keeping: Keeping,
 ) -> Generator[Event, None, Outcome]:
     """Measure `best.safetensors` in full precision on val, and once on test; write pictures and
     record.
@@ -61,6 +68,7 @@ def conclude(
     Args:
         parts: the samples by part, as in `split.csv`.
         notices: what the person was told, for the record's remarks.
+        keeping: where decoded test pictures stay.
 
     Raises:
         ResourceError: if a file cannot be written.
@@ -71,7 +79,7 @@ def conclude(
     yield _measured(facts.measured_on, val)
     test = None
     if "test" in parts and facts.measured_on == "val":
-        test = yield from _look_at_test(best, parts["test"], job)
+        test = yield from _look_at_test(best, parts["test"], job, keeping)
     best = replace(best, metrics=best.metrics | _figures(val, test))
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
@@ -90,12 +98,14 @@ def conclude(
 
 
 def _look_at_test(
-    best: Classifier, samples: Sequence[Sample], job: Job
+    best: Classifier, samples: Sequence[Sample], job: Job, keeping: Keeping
 ) -> Generator[Event, None, Scores | None]:
     try:
         limit = job.recipe.data.max_broken
         threads = max(1, job.val.threads)
-        test = yield from evaluating(best, samples, threads=threads, max_broken=limit)
+        test = yield from evaluating(
+            best, samples, threads=threads, max_broken=limit, keeping=keeping
+        )
     except DataError as error:
         # After hours of training the test pictures are no reason to lose the rest.
         yield Notice(f"test was not measured: {error}")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shortcut.classifier import Classifier
-from shortcut.data.cache import check_broken, read_pictures
+from shortcut.data.cache import Keeping, check_broken, read_pictures
 from shortcut.data.loaders import Batch, EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
@@ -41,11 +41,13 @@ def evaluating(
     batch_size: int = 64,
     threads: int = 2,
     max_broken: float = 0.01,
+    keeping: Keeping | None = None,
 ) -> Generator[Event, None, Scores]:
     """Measure `classifier` on every readable sample; yields progress, returns the scores.
 
     Args:
         threads: how many prepare pictures.
+        keeping: where decoded pictures stay; None: in memory.
         max_broken: unreadable files are left out, and named in the result, while their share is
             below this.
 
@@ -54,7 +56,8 @@ def evaluating(
         files.
     """
     label_positions(samples, classifier.classes)
-    read = yield from read_pictures(samples, classifier.preprocess.resize, threads=threads)
+    short_side = classifier.preprocess.resize
+    read = yield from read_pictures(samples, short_side, threads=threads, keeping=keeping)
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)

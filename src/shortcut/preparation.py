@@ -10,7 +10,8 @@ from typing import Literal
 import torch
 
 from shortcut.classifier import Classifier
-from shortcut.data.cache import Read, check_broken, read_pictures
+from shortcut.data.augment import epoch_size
+from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.data.preprocess import Preprocess
 from shortcut.data.samples import Sample, Source
@@ -48,7 +49,7 @@ def prepare(
 
     Args:
         parts: `train` and `val`: labelled files.
-        cache: folder for downloaded weights.
+        cache: folder for decoded pictures and downloaded weights.
         precision: what an earlier part of this training used; None chooses by measurement.
 
     Raises:
@@ -60,8 +61,9 @@ def prepare(
     size = recipe.data.image_size
     preprocess = Preprocess(size, recipe.data.resize or round(size * 8 / 7))
 
-    train = yield from _read(parts["train"], preprocess.resize, recipe.data.max_broken)
-    val = yield from _read(parts["val"], preprocess.resize, recipe.data.max_broken)
+    keeping = Keeping(recipe.data.cache, cache / "decoded")
+    train = yield from _read(parts["train"], preprocess.resize, recipe, keeping)
+    val = yield from _read(parts["val"], preprocess.resize, recipe, keeping)
     match_classes({"train": train.samples, "val": val.samples})
 
     torch.manual_seed(recipe.seed)
@@ -136,10 +138,11 @@ def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
 
 
 def _read(
-    samples: Sequence[Sample], short_side: int, max_broken: float
+    samples: Sequence[Sample], short_side: int, recipe: Recipe, keeping: Keeping
 ) -> Generator[Event, None, Read]:
-    read = yield from read_pictures(samples, short_side, threads=os.cpu_count() or 1)
-    check_broken(read, max_broken)
+    threads = os.cpu_count() or 1
+    read = yield from read_pictures(samples, short_side, threads=threads, keeping=keeping)
+    check_broken(read, recipe.data.max_broken)
     for line in read.broken:
         yield Notice(f"left out: {line}")
     return read
@@ -178,10 +181,17 @@ def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> Trai
         augment=recipe.augment,
         preprocess=classifier.preprocess,
         batch_size=recipe.train.batch_size,
-        epochs=recipe.train.epochs,
+        sizes=epoch_sizes(recipe),
         seed=recipe.seed,
         threads=_loader_threads(recipe.data.workers),
     )
+
+
+def epoch_sizes(recipe: Recipe) -> list[int]:
+    """Image size in pixels of each epoch of `recipe`."""
+    side, augment, epochs = recipe.data.image_size, recipe.augment, recipe.train.epochs
+    start, final = round(side * augment.start_scale), round(side * augment.final_scale)
+    return [epoch_size(epoch, epochs, start, final) for epoch in range(epochs)]
 
 
 def _validation_loader(recipe: Recipe, read: Read, classifier: Classifier) -> EvaluationLoader:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shortcut.checkpoint import load_state
 from shortcut.conclusion import Outcome, conclude
+from shortcut.data.cache import Keeping
 from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache, read_source
 from shortcut.data.splits import read_split, write_split
@@ -181,7 +182,8 @@ def _go(
                 keep_interrupted(job, folder, facts)
             _explain_memory(error, job)
             raise
-        ending = conclude(job, folder, facts, parts, notices)
+        keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
+        ending = conclude(job, folder, facts, parts, notices, keeping=keeping)
         return (yield from heard(ending, log.write))
 
 

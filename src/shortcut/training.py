@@ -81,7 +81,7 @@ def fit(job: Job) -> Iterator[Event]:
                 seconds=time.perf_counter() - tally.started,
                 images_per_second=tally.images / seconds,
                 waiting=tally.waiting / seconds,
-                image_size=job.train.size(epoch),
+                image_size=job.train.sizes[epoch],
                 improved=best is None or candidate > (best.val_accuracy, -best.val_loss),
             )
         )
@@ -183,7 +183,7 @@ def _loss(outputs: Tensor, mixed: Mixed, smoothing: float) -> Tensor:
 def _seconds_left(job: Job, epoch: int, done: float, tally: Tally) -> float:
     """Time goes with the number of pixels; measuring takes a third of training's time per picture
     until known."""
-    pixels = [job.train.size(e) ** 2 for e in range(job.recipe.train.epochs)]
+    pixels = [size**2 for size in job.train.sizes]
     spent = time.perf_counter() - tally.started
     per_pixel = spent / (done * pixels[epoch])
     training = per_pixel * (sum(pixels[epoch:]) - done * pixels[epoch])

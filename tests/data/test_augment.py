@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shortcut.data.augment import epoch_order, epoch_size, training_view
-from shortcut.data.preprocess import Preprocess
+from shortcut.data.augment import epoch_draws, epoch_order, epoch_size, training_view
+from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.settings import AugmentSettings, NoCrop, ResizedCrop, ShiftCrop
 
 EVALUATION = Preprocess(image_size=16, resize=20)
 SIDE = st.integers(1, 2000) | st.sampled_from([1, 2, 3, 1999, 2000])
 SEED, EPOCH, INDEX = st.integers(0, 2**63 - 1), st.integers(0, 10_000), st.integers(0, 10**7)
-KEY = st.tuples(SEED, EPOCH, INDEX)
+DRAWS = arrays(np.float64, 5, elements=st.floats(0, 1, exclude_max=True))
 RESIZED = st.builds(
     ResizedCrop, name=st.just("resized"), smallest=st.floats(0.01, 1), ratio=st.floats(1, 4)
 )
@@ -22,17 +23,16 @@ CROP |= st.builds(ShiftCrop, name=st.just("shift"), pad=st.floats(0, 0.5))
 AUGMENT = st.builds(AugmentSettings, crop=CROP, flip=st.booleans())
 
 
-def noise(width: int = 60, height: int = 40) -> Image.Image:
-    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
-    return Image.fromarray(pixels)
+def noise(width: int = 60, height: int = 40) -> Pixels:
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def ramp(width: int, height: int) -> Image.Image:
+def ramp(width: int, height: int) -> Pixels:
     """Red grows to the right from 0 to 250, green downwards."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[..., 0] = np.linspace(0, 250, width).round()
     pixels[..., 1] = np.linspace(0, 250, height).round()[:, None]
-    return Image.fromarray(pixels)
+    return pixels
 
 
 # Order and size --------------------------------------------------------------------------
@@ -83,45 +83,63 @@ def test_sizes_by_hand():
 # Views -----------------------------------------------------------------------------------
 
 
-@given(augment=AUGMENT, width=SIDE, height=SIDE, key=KEY, size=st.integers(8, 32))
+@given(augment=AUGMENT, width=SIDE, height=SIDE, draws=DRAWS, size=st.integers(8, 32))
 @settings(max_examples=60)
-def test_every_picture_gives_a_view(augment, width, height, key, size):
-    """Pillow refuses boxes that leave the picture, so that a view comes out says they do not."""
-    picture = Image.new("RGB", (width, height), (200, 200, 200))
-    view = training_view(picture, augment, EVALUATION, size, key)
+def test_every_picture_gives_a_view(augment, width, height, draws, size):
+    picture = np.full((height, width, 3), 200, np.uint8)
+    view = training_view(picture, augment, EVALUATION, size, draws)
     assert view.shape == (size, size, 3) and view.dtype == np.uint8
     if not getattr(augment.crop, "pad", 0):
         assert (view == 200).all()  # nothing but picture
 
 
-@given(augment=AUGMENT, key=KEY)
+@given(augment=AUGMENT, draws=DRAWS)
 @settings(max_examples=40)
-def test_a_view_is_a_pure_function_of_its_key(augment, key):
+def test_a_view_is_a_pure_function_of_its_draws(augment, draws):
     picture = noise()
-    first = training_view(picture, augment, EVALUATION, 16, key)
-    training_view(picture, augment, EVALUATION, 16, (1, 2, 3))
-    assert (training_view(picture, augment, EVALUATION, 16, key) == first).all()
-    assert (np.asarray(picture) == np.asarray(noise())).all()  # the picture is left as it was
+    first = training_view(picture, augment, EVALUATION, 16, draws).copy()
+    training_view(picture, augment, EVALUATION, 16, 1 - draws / 2 - 0.5)
+    assert (training_view(picture, augment, EVALUATION, 16, draws) == first).all()
+    assert (picture == noise()).all()  # the picture is left as it was
 
 
-@pytest.mark.parametrize("position", [0, 1, 2])
-def test_each_number_of_the_key_matters(position):
-    picture, views = noise(), set()
-    for value in range(8):
-        key = [0, 0, 0]
-        key[position] = value
-        view = training_view(picture, AugmentSettings(), EVALUATION, 16, (key[0], key[1], key[2]))
-        views.add(view.tobytes())
-    assert len(views) == 8
+@given(count=st.integers(1, 200), more=st.integers(0, 200), seed=SEED, epoch=EPOCH)
+def test_draws_depend_on_seed_epoch_and_index_alone(count, more, seed, epoch):
+    draws = epoch_draws(count, seed, epoch)
+    assert draws.shape == (count, 5) and (draws >= 0).all() and (draws < 1).all()
+    assert (epoch_draws(count + more, seed, epoch)[:count] == draws).all()
+
+
+def test_draws_differ_by_each_number_and_are_not_the_orders():
+    rows = {
+        epoch_draws(6, seed, epoch)[i].tobytes()
+        for seed in (0, 1, 2)
+        for epoch in (0, 1, 2)
+        for i in range(6)
+    }
+    assert len(rows) == 3 * 3 * 6
+    order_stream = np.random.default_rng((0, 0)).random((6, 5))
+    assert not (epoch_draws(6, 0, 0) == order_stream).any()
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_each_draw_matters(position):
+    picture, views = noise(90, 80), set()
+    for value in (0.1, 0.3, 0.6, 0.9):
+        draws = np.full(5, 0.3)
+        draws[position] = value
+        views.add(training_view(picture, AugmentSettings(), EVALUATION, 16, draws).tobytes())
+    assert len(views) == (2 if position == 4 else 4)  # mirrored or not
 
 
 def test_about_half_of_the_views_are_mirrored():
     flips = AugmentSettings(crop=NoCrop(), flip=True)
     picture = noise()
-    straight = EVALUATION(picture)
+    straight = EVALUATION(Image.fromarray(picture))
+    draws = epoch_draws(400, 0, 0)
     mirrored = 0
     for index in range(400):
-        view = training_view(picture, flips, EVALUATION, 16, (0, 0, index))
+        view = training_view(picture, flips, EVALUATION, 16, draws[index])
         assert (view == straight).all() or (view == straight[:, ::-1]).all()
         mirrored += not (view == straight).all()
     assert 160 < mirrored < 240  # four standard deviations
@@ -131,13 +149,14 @@ def test_without_flip_and_crop_a_view_is_evaluations():
     still = AugmentSettings(crop=NoCrop(), flip=False)
     for width, height in ((60, 40), (300, 200), (10, 12)):
         picture = noise(width, height)
-        view = training_view(picture, still, EVALUATION, 16, (1, 2, 3))
-        assert (view == EVALUATION(picture)).all()
+        view = training_view(picture, still, EVALUATION, 16, np.full(5, 0.3))
+        assert (view == EVALUATION(Image.fromarray(picture))).all()
 
 
 def test_a_shift_reaches_every_edge_and_no_further():
     shift = AugmentSettings(crop=ShiftCrop(name="shift"), flip=False)
-    views = [training_view(ramp(60, 20), shift, EVALUATION, 16, (0, 0, i)) for i in range(300)]
+    draws = epoch_draws(300, 0, 0)
+    views = [training_view(ramp(60, 20), shift, EVALUATION, 16, row) for row in draws]
     red, green = np.array([[v[..., 0].mean(), v[..., 1].mean()] for v in views]).T
     slope = 250 / 59
     assert red.min() == pytest.approx(7.5 * slope, abs=slope)
@@ -147,8 +166,8 @@ def test_a_shift_reaches_every_edge_and_no_further():
 
 def test_the_border_of_a_shift_is_black():
     shift = AugmentSettings(crop=ShiftCrop(name="shift", pad=0.5), flip=False)
-    white = Image.new("RGB", (20, 20), "white")
-    views = [training_view(white, shift, EVALUATION, 16, (0, 0, i)) for i in range(50)]
+    white = np.full((20, 20, 3), 255, np.uint8)
+    views = [training_view(white, shift, EVALUATION, 16, row) for row in epoch_draws(50, 0, 0)]
     assert any((view[0] == 0).all() for view in views)
     assert all((view[8:-8, 8:-8] == 255).all() for view in views)
 
@@ -156,8 +175,8 @@ def test_the_border_of_a_shift_is_black():
 def test_resized_parts_keep_to_their_share_and_proportion():
     crop = AugmentSettings(crop=ResizedCrop(name="resized", smallest=0.25, ratio=2.0), flip=False)
     shares, ratios = [], []
-    for index in range(200):
-        view = training_view(ramp(250, 250), crop, EVALUATION, 64, (0, 0, index)).astype(float)
+    for draws in epoch_draws(200, 0, 0):
+        view = training_view(ramp(250, 250), crop, EVALUATION, 64, draws).astype(float)
         # A view spans 63 of its 64 pixels from first to last middle.
         width = (view[:, -1, 0].mean() - view[:, 0, 0].mean()) / 250 * 64 / 63
         height = (view[-1, :, 1].mean() - view[0, :, 1].mean()) / 250 * 64 / 63

@@ -9,11 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from shortcut.data.cache import InMemory
 from shortcut.data.loaders import Batch, EvaluationLoader, TrainingLoader
-from shortcut.data.preprocess import Preprocess
+from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.errors import DecodeError
 from shortcut.settings import AugmentSettings, NoCrop
 
@@ -32,7 +31,7 @@ class Failing(InMemory):
         super().__init__(numbered(count).pictures)
         self.bad = bad
 
-    def __getitem__(self, index: int) -> Image.Image:
+    def __getitem__(self, index: int) -> Pixels:
         if index == self.bad:
             raise DecodeError(f"{index}.jpg: the picture is damaged")
         return super().__getitem__(index)
@@ -43,7 +42,7 @@ class Slow(InMemory):
 
     opened = 0
 
-    def __getitem__(self, index: int) -> Image.Image:
+    def __getitem__(self, index: int) -> Pixels:
         time.sleep(0.005)
         self.opened += 1
         return super().__getitem__(index)
@@ -53,7 +52,7 @@ def training(pictures: InMemory, batch_size: int, **more: object) -> TrainingLoa
     values = {
         "augment": AugmentSettings(),
         "preprocess": PREPROCESS,
-        "epochs": 4,
+        "sizes": [8] * 12,
         "seed": 3,
         "threads": 0,
     } | more
@@ -143,14 +142,12 @@ def test_the_seed_decides():
 
 
 def test_pictures_grow_over_the_epochs():
-    growing = AugmentSettings(crop=NoCrop(), start_scale=0.2)
-    loader = training(numbered(4), 4, augment=growing, preprocess=Preprocess(40, 40), epochs=8)
-    sides = []
-    for epoch in range(8):
+    still = AugmentSettings(crop=NoCrop())
+    sizes = [8, 16, 40]
+    loader = training(numbered(4), 4, augment=still, preprocess=Preprocess(40, 40), sizes=sizes)
+    for epoch, side in enumerate(sizes):
         (batch,) = loader.epoch(epoch)
-        assert_fits(batch, loader.size(epoch))
-        sides.append(batch.images.shape[1])
-    assert sides == [8, 8, 8, 8, 8, 8, 40, 40]
+        assert_fits(batch, side)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])

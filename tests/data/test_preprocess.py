@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shortcut.data.cache import InMemory, OnDisk, shrunk
+from shortcut.data.cache import InMemory, Undecoded, shrunk
 from shortcut.data.decode import decode_picture
-from shortcut.data.preprocess import Preprocess, cut, resize_short
+from shortcut.data.preprocess import Preprocess, resize_short
 
 SIDES = st.integers(1, 400)
 PREPROCESS = Preprocess(image_size=24, resize=28)
@@ -61,7 +61,8 @@ def test_every_picture_becomes_the_square(width, height):
 
 def test_pictures_of_the_right_size_keep_their_pixels():
     picture = noise(28, 40)
-    assert PREPROCESS.resized(picture) is picture
+    pixels = np.asarray(picture)
+    assert PREPROCESS.fitted(pixels) is pixels
     expected = np.asarray(picture)[8:32, 2:26]
     assert (PREPROCESS(picture) == expected).all()
 
@@ -77,17 +78,22 @@ def test_of_a_strip_only_the_middle_counts():
     assert (PREPROCESS(Image.fromarray(strip)) == 200).all()
 
 
+@given(width=SIDES, height=SIDES)
+def test_fitting_pixels_equals_resizing_the_picture(width, height):
+    picture = noise(width, height)
+    fitted = PREPROCESS.fitted(np.asarray(picture))
+    assert (fitted == np.asarray(resize_short(picture, 28))).all()
+
+
 @given(width=st.integers(28, 90), height=st.integers(28, 90))
 def test_the_middle_lies_inside_and_in_the_middle(width, height):
-    left, top, right, bottom = PREPROCESS.middle(Image.new("RGB", (width, height)))
-    assert right - left == bottom - top == 24
-    assert left >= 0 and top >= 0 and right <= width and bottom <= height
-    assert abs(left - (width - right)) <= 1 and abs(top - (height - bottom)) <= 1
-
-
-def test_cut_of_a_box_of_the_right_size_copies():
-    picture = noise(50, 40)
-    assert (cut(picture, (7, 9, 17, 19), 10) == np.asarray(picture)[9:19, 7:17]).all()
+    places = np.stack(np.meshgrid(np.arange(width), np.arange(height), [0]), -1)[:, :, 0]
+    middle = PREPROCESS.middle(places.astype(np.uint8))
+    assert middle.shape[:2] == (24, 24)
+    left, top, _ = middle[0, 0].tolist()
+    right, bottom, _ = middle[-1, -1].tolist()
+    assert (right - left, bottom - top) == (23, 23)
+    assert abs(left - (width - 1 - right)) <= 1 and abs(top - (height - 1 - bottom)) <= 1
 
 
 def test_plain_values_read_back():
@@ -104,8 +110,8 @@ def test_evaluation_and_prediction_see_the_same_pixels(shape, suffix, tmp_path):
     straight = PREPROCESS(decode_picture(path, min_side=PREPROCESS.resize))
     small = np.asarray(shrunk(path, PREPROCESS.resize))
     assert min(small.shape[:2]) <= PREPROCESS.resize
-    for pictures in (InMemory([small]), OnDisk([path], PREPROCESS.resize)):
-        assert (PREPROCESS(pictures[0]) == straight).all()
+    for pictures in (InMemory([small]), Undecoded([path], PREPROCESS.resize)):
+        assert (PREPROCESS.middle(PREPROCESS.fitted(pictures[0])) == straight).all()
     assert (PREPROCESS(decode_picture(path.read_bytes(), min_side=28)) == straight).all()
 
 
@@ -116,7 +122,8 @@ def test_evaluation_and_prediction_agree_on_real_photos(resize, shared_data: Pat
     assert photos
     for path in photos:
         straight = preprocess(decode_picture(path, min_side=resize))
-        assert (preprocess(OnDisk([path], resize)[0]) == straight).all(), path
+        kept = Undecoded([path], resize)[0]
+        assert (preprocess.middle(preprocess.fitted(kept)) == straight).all(), path
 
 
 def test_a_large_jpeg_decoded_small_is_close_to_one_decoded_whole():

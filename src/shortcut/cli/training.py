@@ -20,11 +20,17 @@ FLAGS = {
     "lr": "optim.lr",
     "opt": "optim.name",
     "image_size": "data.image_size",
+    "cache": "data.cache",
     "workers": "data.workers",
     "seed": "seed",
 }
 """Flags that fingers know, and the settings they are short for."""
 
+RecipeName = Annotated[str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")]
+Cache = Annotated[str | None, typer.Option(help="Of decoded pictures: auto, off, ram or disk.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the result.")]
@@ -33,9 +39,7 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 def train(
     data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
     *,
-    recipe: Annotated[
-        str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")
-    ] = "default",
+    recipe: RecipeName = "default",
     model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
     weights: Annotated[str | None, typer.Option(help="none or imagenet.")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
@@ -43,11 +47,10 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     opt: Annotated[str | None, typer.Option(help="adam, adamw, muon or sgd.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels.")] = None,
+    cache: Cache = None,
     workers: Annotated[int | None, typer.Option("--workers", "-j", help="Loader threads.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
-    ] = None,
+    set_: Set = None,
     output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,

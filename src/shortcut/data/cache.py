@@ -1,4 +1,4 @@
-"""Decoded pictures in memory: each file is opened once, and every unreadable one is found before
+"""Decoded pictures, kept: each file is opened once, and every unreadable one is found before
 training.
 
 Only decoded pixels are kept, never augmented ones, so a cached run sees the same views as an
@@ -8,9 +8,10 @@ uncached one.
 import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -18,29 +19,36 @@ from PIL import Image
 from shortcut.data.decode import decode_picture
 from shortcut.data.preprocess import Pixels, resize_short
 from shortcut.data.samples import Sample
+from shortcut.data.store import Mapped, StoreWriter, make_room, open_store, store_name
 from shortcut.errors import DataError, DecodeError
-from shortcut.events import Progress
+from shortcut.events import Notice, Progress
 
 MEMORY_SHARE = 0.25
 """The decoded pictures of one part (train, val) may take this share of the machine's memory."""
+WORTH_STORING = 256
+"""Fewer pictures are decoded faster than a person notices."""
+SLICE = 256
+"""Pictures that are decoded together, so that no more than these ever wait."""
+
+CacheMode = Literal["auto", "off", "ram", "disk"]
 
 
 class Pictures(Protocol):
-    """Upright RGB pictures by position."""
+    """Upright RGB pictures by position: (height, width, 3) uint8."""
 
-    def __getitem__(self, index: int) -> Image.Image: ...
+    def __getitem__(self, index: int) -> Pixels: ...
     def __len__(self) -> int: ...
 
 
-class OnDisk:
-    """Decodes at every access: for sets that do not fit into memory."""
+class Undecoded:
+    """Decodes at every access: for sets that fit nowhere."""
 
     def __init__(self, paths: Sequence[Path], short_side: int) -> None:
         self.paths = paths
         self.short_side = short_side
 
-    def __getitem__(self, index: int) -> Image.Image:
-        return shrunk(self.paths[index], self.short_side)
+    def __getitem__(self, index: int) -> Pixels:
+        return np.array(shrunk(self.paths[index], self.short_side))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -52,11 +60,21 @@ class InMemory:
     def __init__(self, pictures: Sequence[Pixels]) -> None:
         self.pictures = pictures
 
-    def __getitem__(self, index: int) -> Image.Image:
-        return Image.fromarray(self.pictures[index])
+    def __getitem__(self, index: int) -> Pixels:
+        return self.pictures[index]
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where decoded pictures stay."""
+
+    mode: CacheMode = "ram"
+    """`auto`: on the disk for the next run, and in memory as far as they fit."""
+    folder: Path | None = None
+    """For stores; None stores nothing."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,27 @@ class Read:
     """One line for each unreadable file: its name and why."""
 
 
+@dataclass
+class _Shelf:
+    """What has been decoded so far."""
+
+    kept: list[Pixels] | None
+    """In memory; None where they are not kept there, or no longer."""
+    writer: StoreWriter | None
+    broken: dict[int, str] = field(default_factory=dict)
+    used: int = 0
+    """Bytes."""
+
+    def put(self, pixels: Pixels, limit: float) -> None:
+        self.used += pixels.nbytes
+        if self.kept is not None:
+            self.kept.append(pixels)
+            if self.used > limit:
+                self.kept = None
+        if self.writer is not None:
+            self.writer.add(pixels)
+
+
 def shrunk(path: Path, short_side: int) -> Image.Image:
     """A decoded picture, made smaller (never larger) so that its short side is `short_side` pixels.
 
@@ -81,39 +120,115 @@ def shrunk(path: Path, short_side: int) -> Image.Image:
 
 
 def read_pictures(
-    samples: Sequence[Sample], short_side: int, *, threads: int
-) -> Generator[Progress, None, Read]:
-    """Open every file once; yields progress from time to time, returns what was read.
+    samples: Sequence[Sample],
+    short_side: int,
+    *,
+    threads: int,
+    keeping: Keeping | None = None,
+) -> Generator[Progress | Notice, None, Read]:
+    """Open every file once, or the store of an earlier run; yields progress from time to time.
 
     Args:
         short_side: pictures are kept with this short side in pixels, or smaller where they are.
         threads: how many decode at once (Pillow releases the interpreter lock).
+        keeping: in memory where None.
     """
+    keeping = keeping or Keeping()
+    folder = keeping.folder if keeping.mode in ("auto", "disk") else None
+    if folder is None or (keeping.mode == "auto" and len(samples) < WORTH_STORING):
+        return (yield from _decode_all(samples, short_side, threads, keeping.mode, None, ""))
+    name = store_name([sample.path for sample in samples], short_side)
+    if found := open_store(folder, name):
+        pictures, broken = found
+        kept = _loaded(pictures) if keeping.mode == "auto" else pictures
+        return _read(kept, samples, broken)
+    return (yield from _decode_all(samples, short_side, threads, keeping.mode, folder, name))
+
+
+def _decode_all(
+    samples: Sequence[Sample],
+    short_side: int,
+    threads: int,
+    mode: CacheMode,
+    folder: Path | None,
+    name: str,
+) -> Generator[Progress | Notice, None, Read]:
     limit = memory_bytes() * MEMORY_SHARE
-    kept: list[Pixels] = []
-    good: list[Sample] = []
-    broken: list[str] = []
-    used = 0
-    with ThreadPoolExecutor(threads) as pool:
-        # In slices, so that no more than a slice of decoded pictures ever waits.
-        for start in range(0, len(samples), 256):
-            part = samples[start : start + 256]
-            for sample, result in zip(
-                part, pool.map(lambda s: _attempt(s, short_side), part), strict=True
-            ):
-                if isinstance(result, str):
-                    broken.append(result)
-                    continue
-                good.append(sample)
-                used += result.nbytes
-                if used <= limit:
-                    kept.append(result)
-                elif kept:
-                    kept.clear()
+    shelf = _Shelf(kept=None if mode in ("off", "disk") else [], writer=None)
+    with ThreadPoolExecutor(threads) as pool, ExitStack() as stack:
+        for start in range(0, len(samples), SLICE):
+            part = samples[start : start + SLICE]
+            results = list(pool.map(lambda sample: _attempt(sample, short_side), part))
+            if start == 0 and folder is not None:
+                yield from _begin_store(shelf, folder, name, results, len(samples), stack)
+            yield from _shelve(shelf, results, start, limit)
             yield Progress("reading pictures", start + len(part), len(samples))
-    fits = len(kept) == len(good)
-    pictures = InMemory(kept) if fits else OnDisk([s.path for s in good], short_side)
-    return Read(pictures, tuple(good), tuple(broken))
+        if shelf.writer is not None and folder is not None:
+            yield from _finish_store(shelf)
+    good = [sample for i, sample in enumerate(samples) if i not in shelf.broken]
+    if shelf.kept is not None:
+        return _read(InMemory(shelf.kept), samples, shelf.broken)
+    stored = open_store(folder, name) if folder is not None else None
+    undecoded = Undecoded([sample.path for sample in good], short_side)
+    return _read(stored[0] if stored else undecoded, samples, shelf.broken)
+
+
+def _begin_store(
+    shelf: _Shelf,
+    folder: Path,
+    name: str,
+    first: Sequence[Pixels | str],
+    total: int,
+    stack: ExitStack,
+) -> Generator[Notice, None, None]:
+    """Open a store if the forecast of its size fits the disk."""
+    sizes = [result.nbytes for result in first if not isinstance(result, str)]
+    forecast = int(sum(sizes) / max(1, len(sizes)) * total)
+    try:
+        if not make_room(folder, forecast):
+            yield Notice(
+                f"not stored: {forecast / 1e6:,.0f} MB of pixels are too much for {folder}"
+            )
+            return
+        shelf.writer = stack.enter_context(StoreWriter(folder, name))
+        yield Notice(f"decoded pictures are kept in {folder}: about {forecast / 1e6:,.0f} MB")
+    except OSError as error:
+        yield Notice(f"{folder}: nothing can be kept there ({error.strerror})")
+
+
+def _shelve(
+    shelf: _Shelf, results: Sequence[Pixels | str], start: int, limit: float
+) -> Generator[Notice, None, None]:
+    for position, result in enumerate(results, start):
+        if isinstance(result, str):
+            shelf.broken[position] = result
+            continue
+        try:
+            shelf.put(result, limit)
+        except OSError as error:
+            yield Notice(f"decoded pictures are not stored ({error.strerror})")
+            shelf.writer = None
+
+
+def _finish_store(shelf: _Shelf) -> Generator[Notice, None, None]:
+    try:
+        if shelf.writer is not None:
+            shelf.writer.finish(shelf.broken)
+    except OSError as error:
+        yield Notice(f"decoded pictures are not stored ({error.strerror})")
+
+
+def _loaded(pictures: Mapped) -> Pictures:
+    """In memory where they fit: what is only mapped, the system may drop and read again."""
+    if len(pictures.bytes) > memory_bytes() * MEMORY_SHARE:
+        return pictures
+    pictures.bytes = np.array(pictures.bytes)
+    return pictures
+
+
+def _read(pictures: Pictures, samples: Sequence[Sample], broken: dict[int, str]) -> Read:
+    good = tuple(sample for position, sample in enumerate(samples) if position not in broken)
+    return Read(pictures, good, tuple(broken[position] for position in sorted(broken)))
 
 
 def check_broken(read: Read, limit: float) -> None:
@@ -144,6 +259,7 @@ def memory_bytes() -> int:
 
 def _attempt(sample: Sample, short_side: int) -> Pixels | str:
     try:
-        return np.asarray(shrunk(sample.path, short_side))
+        # A copy: Pillow's own pixels cannot be written, and torch warns of such memory.
+        return np.array(shrunk(sample.path, short_side))
     except DecodeError as error:
         return str(error)

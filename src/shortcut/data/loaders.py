@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shortcut.data.augment import epoch_order, epoch_size, training_view
+from shortcut.data.augment import epoch_draws, epoch_order, training_view
 from shortcut.data.cache import Pictures
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.settings import AugmentSettings
@@ -41,7 +41,8 @@ class TrainingLoader:
     augment: AugmentSettings
     preprocess: Preprocess
     batch_size: int
-    epochs: int
+    sizes: Sequence[int]
+    """Image size in pixels of each epoch."""
     seed: int
     threads: int
 
@@ -51,21 +52,17 @@ class TrainingLoader:
         full, rest = divmod(len(self.labels), self.batch_size)
         return full + (rest > 1 or full == 0)
 
-    def size(self, epoch: int) -> int:
-        """Image size in pixels of an epoch, counted from 0."""
-        side, augment = self.preprocess.image_size, self.augment
-        start, final = round(side * augment.start_scale), round(side * augment.final_scale)
-        return epoch_size(epoch, self.epochs, start, final)
-
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0."""
-        size = self.size(epoch)
+        size = self.sizes[epoch]
+        count = len(self.labels)
+        draws = epoch_draws(count, self.seed, epoch)
 
         def view(index: int) -> Pixels:
-            key = (self.seed, epoch, index)
-            return training_view(self.pictures[index], self.augment, self.preprocess, size, key)
+            pixels = self.pictures[index]
+            return training_view(pixels, self.augment, self.preprocess, size, draws[index])
 
-        order = epoch_order(len(self.labels), self.seed, epoch)
+        order = epoch_order(count, self.seed, epoch)
         lists = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
         return _batches(lists, view, self.labels, self.threads)
 
@@ -89,8 +86,12 @@ class EvaluationLoader:
             range(start, min(start + self.batch_size, count))
             for start in range(0, count, self.batch_size)
         ]
+        view = self.preprocess
         return _batches(
-            lists, lambda i: self.preprocess(self.pictures[i]), self.labels, self.threads
+            lists,
+            lambda i: view.middle(view.fitted(self.pictures[i])),
+            self.labels,
+            self.threads,
         )
 
 

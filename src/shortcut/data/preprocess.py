@@ -13,8 +13,8 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]
 """Height x width x 3, RGB, 0 to 255."""
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels."""
+LONGEST = 4
+"""Of pictures longer than this many times their short side only the middle is used."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -34,20 +34,23 @@ class Preprocess:
 
     def __call__(self, image: Image.Image) -> Pixels:
         """An upright RGB picture of any size as (image_size, image_size, 3) uint8."""
-        image = self.resized(image)
-        return cut(image, self.middle(image), self.image_size)
+        return self.middle(np.asarray(resize_short(image, self.resize)))
 
-    def resized(self, image: Image.Image) -> Image.Image:
-        """The picture with a short side of `resize` pixels; as it is, bit for bit, if it has that
+    def fitted(self, pixels: Pixels) -> Pixels:
+        """Pixels with a short side of `resize`; as they are, bit for bit, if they have that
         already."""
-        return resize_short(image, self.resize)
+        height, width, _ = pixels.shape
+        short, long = min(height, width), max(height, width)
+        if short == self.resize and long <= LONGEST * short:
+            return pixels
+        return np.array(resize_short(Image.fromarray(pixels), self.resize))
 
-    def middle(self, image: Image.Image) -> Box:
-        """The square that is kept of a resized picture: left, top, right, bottom in whole
-        pixels."""
-        left = (image.width - self.image_size) // 2
-        top = (image.height - self.image_size) // 2
-        return left, top, left + self.image_size, top + self.image_size
+    def middle(self, pixels: Pixels) -> Pixels:
+        """The middle square of pixels whose short side is `resize`."""
+        height, width, _ = pixels.shape
+        side = self.image_size
+        top, left = (height - side) // 2, (width - side) // 2
+        return pixels[top : top + side, left : left + side]
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for a JSON header; `Preprocess(**values)` reads them back."""
@@ -61,8 +64,8 @@ def resize_short(image: Image.Image, side: int) -> Image.Image:
     gigabytes.
     """
     short = min(image.size)
-    if max(image.size) > 4 * short:
-        image = _middle_part(image, 4 * short)
+    if max(image.size) > LONGEST * short:
+        image = _middle_part(image, LONGEST * short)
     if short == side:
         return image
     scale = side / short
@@ -70,12 +73,6 @@ def resize_short(image: Image.Image, side: int) -> Image.Image:
     # Shrinking by whole boxes first saves a third of the filter's time; 3.0 is the gap Pillow calls
     # "fair".
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
-
-
-def cut(image: Image.Image, box: Box, side: int) -> Pixels:
-    """The part of `image` inside `box` (left, top, right, bottom) as a (side, side, 3) uint8
-    square."""
-    return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box=box))
 
 
 def _middle_part(image: Image.Image, longest: int) -> Image.Image:
