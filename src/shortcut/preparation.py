@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from shortcut.allocator import keep_freed_memory
 from shortcut.classifier import Classifier
 from shortcut.data.augment import epoch_size
 from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
@@ -56,6 +57,7 @@ def prepare(
         DataError: fewer than two classes, classes that do not match, too many unreadable files.
         ModelError: the network does not exist or does not take pictures of this size.
     """
+    keep_freed_memory()
     classes = match_classes(parts)
     stem = yield from _choose_stem(recipe)
     size = recipe.data.image_size

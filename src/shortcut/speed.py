@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from shortcut.allocator import keep_freed_memory
 from shortcut.models import ResNet
 from shortcut.precision import EXACT, choose_precision
 
@@ -25,6 +26,7 @@ def measure_speed(
     model: ResNet, *, image_size: int, device: torch.device, batch_size: int = 8
 ) -> Speed:
     """Time some training steps and predictions of a copy of `model`; the best of three counts."""
+    keep_freed_memory()
     choice = choose_precision(
         model, "auto", image_size=image_size, batch_size=batch_size, device=device
     )

@@ -18,7 +18,16 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "events", "language", "settings", "recipe"}),
     frozenset(
         {"models", "data", "optim", "muon", "schedule", "ema", "metrics"}
-        | {"world", "checkpoint", "runlog", "runfolder", "precision", "markdown", "fonts"}
+        | {
+            "world",
+            "allocator",
+            "checkpoint",
+            "runlog",
+            "runfolder",
+            "precision",
+            "markdown",
+            "fonts",
+        }
     ),
     frozenset({"classifier", "evaluation", "job", "networks"}),
     frozenset(
