@@ -59,6 +59,7 @@ def state_at(number: int) -> State:
         averaged={},
         step=number,
         history=(EPOCH,),
+        sizes=(64, 96),
         precision={"format": "fp32", "channels_last": False},
     )
 
@@ -80,6 +81,7 @@ def test_after_the_way_to_disk_the_next_steps_are_equal_to_the_last_bit(settings
         averaged=average.state_dict(),
         step=3,
         history=(EPOCH,),
+        sizes=(64, 96),
         precision={"format": "bf16", "channels_last": True},
     )
     assert save_state(tmp_path / "resume", state) == tmp_path / "resume" / "step-000003"

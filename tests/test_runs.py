@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import itertools
 import json
 from collections.abc import Generator
 from pathlib import Path
@@ -11,9 +12,12 @@ import torch
 from tests.recipes import write_tiny_recipe
 
 import shortcut
+from shortcut import pace
+from shortcut.budget import Budget
 from shortcut.data import cache
-from shortcut.events import EpochEnd, Event, Measured
+from shortcut.events import EpochEnd, Event, Measured, Notice
 from shortcut.models.tensorfiles import read_tensors
+from shortcut.planning import Costs
 from shortcut.recipe import read_recipe
 from shortcut.runs import Outcome, resuming, training
 
@@ -135,6 +139,24 @@ def test_where_decoded_pictures_stay_changes_no_bit(
         assert all(torch.equal(first[name], tensors[name]) for name in first)
         assert (others.confusion == scores.confusion).all() and others.loss == scores.loss
     assert len(list((tmp_path / "cache" / "decoded").iterdir())) == 2  # train and val
+
+
+def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(step=0.25)  # a clock that goes on whenever somebody looks
+    monkeypatch.setattr(Budget, "spent", lambda _: next(ticks))
+    monkeypatch.setattr(pace, "measure_costs", lambda *_: Costs(0.01, 1e-5, 0.01))
+    recipe = read_recipe(write_tiny_recipe(tmp_path), {"augment.start_scale": 0.5})
+    kept = Budget(14.0, 0.0, free=False)
+    events, outcome = drain(training(tiny_photos, recipe, budget=kept, output=tmp_path / "run"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    ends = [event for event in events if isinstance(event, EpochEnd)]
+    assert any(line.startswith("plan: resnet20, ") for line in told)
+    assert told[-1].startswith("ended after 0:1") and " of 0:14; " in told[-1]
+    assert len(ends) > 2 and {end.epochs for end in ends[1:]} == {len(ends)}
+    assert read_recipe(outcome.folder / "recipe.yaml").train.epochs == len(ends)
+    assert "the first forecast was off by" in (outcome.folder / "log.txt").read_text("utf-8")
 
 
 def test_nothing_is_left_behind_when_preparation_fails(tiny_photos: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from shortcut.job import Job
 from shortcut.precision import PLAIN
 from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
-from shortcut.training import fit, train_step
+from shortcut.step import train_step
+from shortcut.training import fit
 from shortcut.world import find_world
 
 
@@ -53,6 +54,15 @@ def test_it_learns(tiny_photos: Path) -> None:
     assert isinstance(last, EpochEnd)
     assert last.val_accuracy == 1.0
     assert last.train_loss < 0.5
+
+
+def test_it_stops_when_validation_has_shown_the_accuracy(tiny_photos: Path) -> None:
+    changes = {"train.epochs": 40, "train.target_accuracy": 0.9}
+    *_, last, finished = fit(make_job(tiny_photos, changes))
+    assert isinstance(last, EpochEnd) and isinstance(finished, Finished)
+    assert last.val_accuracy >= 0.9
+    assert finished.epochs == last.epoch < 40
+    assert finished.reason == "accuracy 0.9 reached"
 
 
 def test_equal_seeds_give_equal_bits_for_any_number_of_threads(tiny_photos: Path) -> None:

@@ -35,6 +35,8 @@ class State:
     """Empty where no weights are averaged."""
     step: int
     history: tuple[EpochEnd, ...]
+    sizes: tuple[int, ...]
+    """Image size in pixels of each epoch, those to come as well."""
     precision: Mapping[str, Any]
     """The fields of `Precision`."""
 
@@ -54,6 +56,7 @@ def save_state(folder: Path, state: State) -> Path:
             write_tensors(partial / f"{name}.safetensors", getattr(state, name), {})
         facts = {
             "step": state.step,
+            "sizes": list(state.sizes),
             "precision": dict(state.precision),
             "history": [asdict(epoch) for epoch in state.history],
         }
@@ -87,7 +90,11 @@ def load_state(folder: Path) -> State | None:
             }
             history = tuple(EpochEnd(**epoch) for epoch in facts["history"])
             return State(
-                **tensors, step=facts["step"], history=history, precision=facts["precision"]
+                **tensors,
+                step=facts["step"],
+                history=history,
+                sizes=tuple(facts["sizes"]),
+                precision=facts["precision"],
             )
         except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
             problems.append(f"{path.name}: {error}")

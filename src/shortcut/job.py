@@ -1,5 +1,6 @@
 """One training as a thing: its parts, and how far it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch.optim import Optimizer
@@ -28,6 +29,18 @@ class Job:
     """The epochs that are over."""
     step: int = 0
     """Optimizer steps taken in all."""
+
+    @property
+    def epochs(self) -> int:
+        """How many there will be in all."""
+        return len(self.train.sizes)
+
+    def plan(self, sizes: Sequence[int]) -> None:
+        """Train as many epochs as `sizes` has image sizes, in pixels. Between two epochs only."""
+        length = self.recipe.train.model_copy(update={"epochs": len(sizes)})
+        self.recipe = self.recipe.model_copy(update={"train": length})
+        self.classifier.recipe = self.recipe
+        self.train = replace(self.train, sizes=tuple(sizes))
 
     @property
     def measured(self) -> Classifier:

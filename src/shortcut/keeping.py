@@ -32,6 +32,7 @@ def keep_epoch(job: Job, folder: Path, facts: Facts, epoch: EpochEnd) -> None:
         averaged=averaged,
         step=job.step,
         history=tuple(job.history),
+        sizes=tuple(job.train.sizes),
         precision=asdict(job.precision),
     )
     save_state(folder / "resume", state)
@@ -68,3 +69,7 @@ def restore(job: Job, state: State) -> None:
         ) from error
     job.step = state.step
     job.history = list(state.history)
+    # A budget may have planned other sizes than the recipe tells; a recipe that has been given more
+    # epochs since has the last word.
+    if len(state.sizes) == job.epochs:
+        job.plan(state.sizes)

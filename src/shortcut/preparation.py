@@ -11,7 +11,7 @@ import torch
 
 from shortcut.allocator import keep_freed_memory
 from shortcut.classifier import Classifier
-from shortcut.data.augment import epoch_size
+from shortcut.data.augment import growing_sizes
 from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.data.preprocess import Preprocess
@@ -191,9 +191,9 @@ def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> Trai
 
 def epoch_sizes(recipe: Recipe) -> list[int]:
     """Image size in pixels of each epoch of `recipe`."""
-    side, augment, epochs = recipe.data.image_size, recipe.augment, recipe.train.epochs
+    side, augment = recipe.data.image_size, recipe.augment
     start, final = round(side * augment.start_scale), round(side * augment.final_scale)
-    return [epoch_size(epoch, epochs, start, final) for epoch in range(epochs)]
+    return growing_sizes(recipe.train.epochs, start, final)
 
 
 def _validation_loader(recipe: Recipe, read: Read, classifier: Classifier) -> EvaluationLoader:

@@ -6,9 +6,11 @@ run one to its end in silence.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+from shortcut.budget import Budget
 from shortcut.checkpoint import load_state
 from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
@@ -20,6 +22,7 @@ from shortcut.events import EpochEnd, Event, Notice, Saved, heard, run_silently
 from shortcut.job import Job
 from shortcut.keeping import keep_epoch, keep_interrupted, restore
 from shortcut.language import Lang
+from shortcut.pace import Pace, choose_by_budget, count_work
 from shortcut.precision import Precision
 from shortcut.preparation import Parts, choose_parts, prepare
 from shortcut.recipe import read_recipe, to_yaml
@@ -41,16 +44,21 @@ def train(
     data: str | Path,
     recipe: Recipe | str | Path = "default",
     *,
+    budget: float | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
     log_interval: int = 20,
     lang: Lang = "en",
 ) -> Outcome:
-    """Train a classifier on labelled pictures and write its run folder; see `training`."""
+    """Train a classifier on labelled pictures and write its run folder; see `training`.
+
+    `budget`: seconds for all of it, from this call to the last file written.
+    """
     story = training(
         data,
         recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
+        budget=Budget(budget, time.monotonic()) if budget else None,
         output=output,
         device=device,
         download=download,
@@ -69,6 +77,7 @@ def training(
     data: str | Path,
     recipe: Recipe,
     *,
+    budget: Budget | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
@@ -79,6 +88,7 @@ def training(
 
     Args:
         data: a folder, a CSV file, `digits`, or the name of a known data set.
+        budget: network, sizes and epochs are then planned for this machine.
         output: the run folder; None makes `runs/NETWORK-DATA`.
         device: `auto`, `cpu`, `cuda`, `mps`.
         download: a named data set may be fetched from the network.
@@ -91,14 +101,11 @@ def training(
     source = read_source(data, cache=default_cache(), download=download)
     parts, measured_on = choose_parts(source, recipe)
     world = find_world(device)
-    facts = gather_facts(
-        source.name,
-        source.kind,
-        source.root,
-        measured_on=measured_on,
-        lang=lang,
-        log_interval=log_interval,
-    )
+    of_data = source.name, source.kind, source.root
+    facts = gather_facts(*of_data, measured_on=measured_on, lang=lang, log_interval=log_interval)
+    choice = None
+    if budget and budget.free:
+        recipe, choice = choose_by_budget(recipe, parts, world, budget)
     name = f"{recipe.model.name}-{source.name}"
     _refuse_inside(Path(output or "runs") / name, source)
     notices: list[str] = []
@@ -110,13 +117,17 @@ def training(
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
         write_split(folder / "split.csv", _as_written(parts, measured_on), source.root)
-        story = prepare(recipe, parts, world, cache=default_cache())
+        precision = choice and choice.precision
+        story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
         job = yield from heard(story, _remember(notices))
+        pace = Pace(job, budget, count_work(parts)) if budget else None
+        if pace:
+            yield _noted(notices, pace.describe().text)
     except BaseException:
         # Nothing has been trained: an empty run folder would only be in the way of the next try.
         clear_run_folder(folder)
         raise
-    return (yield from _go(job, folder, facts, parts, notices))
+    return (yield from _go(job, folder, facts, parts, notices, pace))
 
 
 def resuming(
@@ -156,7 +167,12 @@ def resuming(
 
 
 def _go(
-    job: Job, folder: Path, facts: Facts, parts: Parts, notices: list[str]
+    job: Job,
+    folder: Path,
+    facts: Facts,
+    parts: Parts,
+    notices: list[str],
+    pace: Pace | None = None,
 ) -> Generator[Event, None, Outcome]:
     """Train, keeping what each epoch gave; measure and describe it at the end."""
     log = RunLog(
@@ -171,6 +187,9 @@ def _go(
         try:
             for event in fit(job):
                 if isinstance(event, EpochEnd):
+                    if pace:
+                        pace.adjust(event)
+                        write_text(folder / "recipe.yaml", to_yaml(job.recipe))
                     keep_epoch(job, folder, facts, event)
                 log.write(event)
                 yield event
@@ -184,7 +203,11 @@ def _go(
             raise
         keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
         ending = conclude(job, folder, facts, parts, notices, keeping=keeping)
-        return (yield from heard(ending, log.write))
+        outcome = yield from heard(ending, log.write)
+        if pace:
+            log.write(pace.verdict())
+            yield pace.verdict()
+        return outcome
 
 
 def _explain_memory(error: BaseException, job: Job) -> None:

@@ -213,6 +213,8 @@ class TrainSettings(Settings):
     """Longest allowed gradient (2-norm); None does not clip."""
     ema_decay: Share = 0.0
     """Per step; the averaged weights are then the ones measured and saved. 0 is off."""
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Stop when validation has shown it."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many epochs without a better validation accuracy."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

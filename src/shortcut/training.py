@@ -1,28 +1,21 @@
 """Training: `fit` is a loop that yields what happens; the caller decides what to do about it.
 
-The step is written once, for every precision, accumulation, mixing and averaging: what is off does
-nothing.
+The step itself is in `step.py`.
 """
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
-
-from shortcut.data.loaders import Batch
-from shortcut.data.mixing import Mixed, mix
 from shortcut.errors import NumbersError
 from shortcut.evaluation import measure
 from shortcut.events import EpochEnd, Event, Finished, Step
 from shortcut.job import Job
 from shortcut.optim import scale_lr
 from shortcut.schedule import lr_factor
+from shortcut.step import train_step
 
 
 @dataclass
@@ -55,9 +48,12 @@ def fit(job: Job) -> Iterator[Event]:
         NumbersError: if the loss is not a finite number; the weights are those before that step.
     """
     started = time.perf_counter()
-    epochs, patience = job.recipe.train.epochs, job.recipe.train.patience
+    patience, target = job.recipe.train.patience, job.recipe.train.target_accuracy
     reason = "all epochs done"
-    for epoch in range(len(job.history), epochs):
+    while (epoch := len(job.history)) < job.epochs:
+        if job.best and target is not None and job.best.val_accuracy >= target:
+            reason = f"accuracy {target:g} reached"
+            break
         if patience is not None and epoch - job.best_epoch >= patience:
             reason = f"no progress for {patience} epochs"
             break
@@ -72,7 +68,7 @@ def fit(job: Job) -> Iterator[Event]:
         job.history.append(
             EpochEnd(
                 epoch=epoch + 1,
-                epochs=epochs,
+                epochs=job.epochs,
                 train_loss=tally.loss / tally.images,
                 train_accuracy=tally.correct / tally.images,
                 val_loss=scores.loss,
@@ -106,7 +102,7 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
         group = list(islice(batches, accumulate))
         tally.waiting += time.perf_counter() - asked
         when = epoch + index / steps
-        factor = lr_factor(job.recipe.schedule, when, job.recipe.train.epochs, losses)
+        factor = lr_factor(job.recipe.schedule, when, job.epochs, losses)
         scale_lr(job.optimizer, factor)
         loss, correct = train_step(job, group, epoch, index * accumulate)
         count = sum(len(batch.labels) for batch in group)
@@ -115,7 +111,7 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
         tally.correct += correct
         yield Step(
             epoch=epoch + 1,
-            epochs=job.recipe.train.epochs,
+            epochs=job.epochs,
             step=index + 1,
             steps=steps,
             loss=loss,
@@ -124,60 +120,6 @@ def _train_epoch(job: Job, epoch: int, tally: Tally) -> Iterator[Step]:
             waiting=tally.waited(),
             seconds_left=_seconds_left(job, epoch, (index + 1) / steps, tally),
         )
-
-
-def train_step(job: Job, batches: Sequence[Batch], epoch: int, first: int = 0) -> tuple[float, int]:
-    """One optimizer step on the pictures of all `batches`, as if they were one batch.
-
-    Args:
-        first: position in the epoch of the first of `batches`; with (seed, epoch) it decides how
-            they are mixed.
-
-    Returns:
-        The mean loss and the number of right answers.
-
-    Raises:
-        NumbersError: if the loss or a gradient is not finite; no weight has been changed, but
-            running statistics may have been.
-    """
-    model, device = job.classifier.model, job.classifier.device
-    total = sum(len(batch.labels) for batch in batches)
-    loss_sum, correct = 0.0, 0.0
-    for position, batch in enumerate(batches, first):
-        images = job.precision.place(job.classifier.normalise(batch.images.to(device)))
-        key = (job.recipe.seed, epoch, position)
-        mixed = mix(images, batch.labels.to(device), job.recipe.augment, key)
-        with job.precision.autocast(device):
-            outputs = model(mixed.images)
-        loss = _loss(outputs.float(), mixed, job.recipe.train.label_smoothing)
-        (loss * (len(batch.labels) / total)).backward()
-        right = (outputs.argmax(1) == mixed.labels).sum()
-        figures = torch.stack((loss.detach(), right))  # one wait for the device, not two
-        mean, hits = figures.tolist()
-        loss_sum, correct = loss_sum + mean * len(batch.labels), correct + hits
-    limit = job.recipe.train.clip_norm or math.inf
-    norm = clip_grad_norm_(model.parameters(), limit)
-    if not (math.isfinite(loss_sum) and math.isfinite(norm)):
-        job.optimizer.zero_grad(set_to_none=True)
-        raise NumbersError(
-            f"the loss or its gradient is no finite number in epoch {epoch + 1}: the learning rate "
-            f"is probably too high; try `--lr {job.recipe.optim.lr / 10:g}` or "
-            "`--set train.clip_norm=1`."
-        )
-    job.optimizer.step()
-    job.optimizer.zero_grad(set_to_none=True)
-    if job.averaged is not None:
-        job.averaged.update_parameters(model)
-    job.step += 1
-    return loss_sum / total, int(correct)
-
-
-def _loss(outputs: Tensor, mixed: Mixed, smoothing: float) -> Tensor:
-    loss = F.cross_entropy(outputs, mixed.labels, label_smoothing=smoothing)
-    if mixed.share == 1.0:
-        return loss
-    other = F.cross_entropy(outputs, mixed.others, label_smoothing=smoothing)
-    return mixed.share * loss + (1 - mixed.share) * other
 
 
 def _seconds_left(job: Job, epoch: int, done: float, tally: Tally) -> float:
@@ -193,4 +135,4 @@ def _seconds_left(job: Job, epoch: int, done: float, tally: Tally) -> float:
         last = job.history[-1]
         trained = len(job.train.labels) / last.images_per_second
         measuring = max(0.0, last.seconds - trained)
-    return training + measuring * (job.recipe.train.epochs - epoch)
+    return training + measuring * (job.epochs - epoch)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shortcut.data.augment import epoch_draws, epoch_order, epoch_size, training_view
+from shortcut.data.augment import epoch_draws, epoch_order, growing_sizes, training_view
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.settings import AugmentSettings, NoCrop, ResizedCrop, ShiftCrop
 
@@ -56,28 +56,32 @@ def test_orders_do_not_depend_on_numpys_global_state():
     assert epoch_order(9, 0, 0) == first
 
 
-@given(epochs=st.integers(1, 300), start=st.integers(8, 300), final=st.integers(8, 300))
-def test_sizes_grow_in_stages_to_the_final_one(epochs, start, final):
-    sizes = [epoch_size(epoch, epochs, start, final) for epoch in range(epochs)]
-    assert sizes == sorted(sizes)
-    if start >= final:
-        assert set(sizes) == {final}
-        return
-    assert set(sizes) <= {*range(start, final, 32), final}
-    if epochs >= 4:
+@given(
+    epochs=st.integers(1, 300),
+    start=st.integers(8, 300),
+    more=st.integers(0, 300),
+    growing=st.integers(0, 64).map(lambda part: part / 64),
+)
+def test_sizes_grow_in_small_steps_to_the_final_one(epochs, start, more, growing):
+    final = start + more
+    sizes = growing_sizes(epochs, start, final, growing)
+    assert len(sizes) == epochs and sizes == sorted(sizes) and sizes[-1] == final
+    assert all((size - start) % 8 == 0 or size == final for size in sizes)
+    assert sum(size == final for size in sizes) >= int((1 - growing) * epochs)
+    if epochs > 1 and growing * epochs > 0:
         assert sizes[0] == start
-        assert all(size == final for size in sizes[-(epochs // 4) :])
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 5])
 def test_the_last_epoch_sees_the_size_that_is_measured(epochs):
     # `--epochs 2` with the default recipe must not end at a size that evaluation never uses.
-    assert epoch_size(epochs - 1, epochs, 64, 128) == 128
+    assert growing_sizes(epochs, 64, 128)[-1] == 128
 
 
 def test_sizes_by_hand():
-    sizes = [epoch_size(epoch, 20, 64, 128) for epoch in range(20)]
-    assert sizes == [64] * 8 + [96] * 7 + [128] * 5
+    assert growing_sizes(8, 64, 96) == [64, 64, 72, 80, 80, 88, 96, 96]
+    assert growing_sizes(4, 64, 96, growing=0.0) == [96] * 4
+    assert growing_sizes(3, 64, 64) == [64] * 3
 
 
 # Views -----------------------------------------------------------------------------------

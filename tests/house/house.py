@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "shortcut"
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "events", "language", "settings", "recipe"}),
+    frozenset({"errors", "events", "language", "budget", "settings", "recipe"}),
     frozenset(
         {"models", "data", "optim", "muon", "schedule", "ema", "metrics"}
         | {
@@ -29,25 +29,29 @@ FLOORS: tuple[frozenset[str], ...] = (
             "fonts",
         }
     ),
-    frozenset({"classifier", "evaluation", "job", "networks"}),
+    frozenset({"classifier", "evaluation", "job", "step", "networks"}),
     frozenset(
-        {"preparation", "training", "prediction", "record", "report", "gradcam"}
+        {"preparation", "planning", "training", "prediction", "record", "report", "gradcam"}
         | {"summary", "diagram", "calibration", "formats", "speed"}
     ),
-    frozenset({"runs", "conclusion", "keeping"}),  # stories: they call the verbs in their order
+    frozenset(
+        {"runs", "pace", "conclusion", "keeping"}
+    ),  # stories: they call the verbs in their order
     frozenset({"console", "server"}),
     frozenset({"cli", "__init__", "__main__"}),
 )
 
 # On one floor nobody knows a neighbour, but for these: who -> whom.
 ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
+    "budget": frozenset({"errors"}),
     "recipe": frozenset({"errors", "settings"}),
     "checkpoint": frozenset({"models"}),  # its tensor files
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
+    "step": frozenset({"job"}),
     "optim": frozenset({"muon"}),
     "networks": frozenset({"classifier"}),
-    "runs": frozenset({"conclusion", "keeping"}),
+    "runs": frozenset({"pace", "conclusion", "keeping"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),
 }

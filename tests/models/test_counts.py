@@ -11,6 +11,7 @@ from torch import nn
 
 from shortcut.models import create_model, find_variant, list_models
 from shortcut.models.tracing import Call, trace
+from shortcut.models.work import multiply_adds
 
 
 @pytest.fixture(params=list_models())
@@ -53,6 +54,7 @@ def test_fvcore_counts_the_same(network: tuple[nn.Module, int]) -> None:
     found = counter.by_operator()
     whole = trace(model, size)
     assert found["conv"] + found["linear"] == whole.multiply_adds
+    assert multiply_adds(model, size) == whole.multiply_adds
     norms = sum(prod(call.output) for _, call in layers(whole, nn.BatchNorm2d))
     assert found["batch_norm"] == 2 * norms
     assert set(found) <= {"conv", "linear", "batch_norm", "adaptive_avg_pool2d", "avg_pool2d"}

@@ -1,17 +1,21 @@
 """`shortcut train`, `shortcut resume`."""
 
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shortcut.budget import Budget, parse_duration
 from shortcut.language import Lang
 
 if TYPE_CHECKING:
     from shortcut.conclusion import Outcome
     from shortcut.events import EpochEnd, Event
 
+STARTED = time.monotonic()
+"""When the command began: this file is read first of all."""
 FLAGS = {
     "model": "model.name",
     "weights": "model.weights",
@@ -23,10 +27,15 @@ FLAGS = {
     "cache": "data.cache",
     "workers": "data.workers",
     "seed": "seed",
+    "target_accuracy": "train.target_accuracy",
 }
 """Flags that fingers know, and the settings they are short for."""
 
 RecipeName = Annotated[str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")]
+BudgetOption = Annotated[
+    str | None, typer.Option(help="Time for all of it: 90s, 10m, 1h. Plans network and epochs.")
+]
+Target = Annotated[float | None, typer.Option(help="Stop when validation has shown it: 0.95.")]
 Cache = Annotated[str | None, typer.Option(help="Of decoded pictures: auto, off, ram or disk.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
@@ -50,6 +59,8 @@ def train(
     cache: Cache = None,
     workers: Annotated[int | None, typer.Option("--workers", "-j", help="Loader threads.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    budget: BudgetOption = None,
+    target_accuracy: Target = None,
     set_: Set = None,
     output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
     device: Device = "auto",
@@ -70,6 +81,7 @@ def train(
     story = runs.training(
         data,
         settings,
+        budget=_budget(budget, free=not given.keys() & {"model", "image_size"}),
         output=output,
         device=device,
         download=download,
@@ -77,6 +89,10 @@ def train(
         lang=lang,
     )
     _show(story, format_, quiet)
+
+
+def _budget(text: str | None, *, free: bool) -> Budget | None:
+    return Budget(parse_duration(text), STARTED, free) if text else None
 
 
 def resume(

@@ -17,6 +17,11 @@ from shortcut.settings import AugmentSettings, ResizedCrop, ShiftCrop
 Draws = NDArray[np.float64]
 """Five numbers from 0 to 1 that decide a view: area, proportion, left, top, mirrored."""
 
+GRID = 8
+"""Sizes grow by so many pixels."""
+GROWING = 0.75
+"""Share of the epochs that are smaller than the last, where nothing else is asked for."""
+
 
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     """The order in which an epoch visits pictures 0 to count - 1."""
@@ -32,18 +37,18 @@ def epoch_draws(count: int, seed: int, epoch: int) -> Draws:
     return np.random.default_rng((seed, epoch, 2)).random((count, 5))
 
 
-def epoch_size(epoch: int, epochs: int, start: int, final: int) -> int:
-    """Image size in pixels of an epoch (counted from 0), growing in equal stages of 32 pixels.
+def growing_sizes(epochs: int, start: int, final: int, growing: float = GROWING) -> list[int]:
+    """Image size in pixels of each epoch: from `start` up to `final` over a share `growing` of the
+    epochs, in steps of 8 pixels, then `final`; the last epoch always is `final`.
 
-    The last quarter of the epochs, at least one, is at the final size. Early epochs learn coarse
-    features, which need few pixels, and time goes with their number (progressive learning,
-    arXiv:2104.00298, section 4).
+    Early epochs learn coarse features, which need few pixels, and time goes with their number
+    (progressive learning, arXiv:2104.00298, section 4).
     """
-    if start >= final:
-        return final
-    sizes = [*range(start, final, 32), final]
-    growing = min(0.75 * epochs, epochs - 1)
-    return sizes[int(epoch / growing * (len(sizes) - 1))] if epoch < growing else final
+    until = min(growing * epochs, epochs - 1)
+    return [
+        start + int((final - start) * epoch / until) // GRID * GRID if epoch < until else final
+        for epoch in range(epochs)
+    ]
 
 
 def training_view(

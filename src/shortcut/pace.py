@@ -1,0 +1,150 @@
+"""Keeps a training inside its budget of time: plans before it, looks at the clock after each
+epoch."""
+
+from collections.abc import Mapping, Sequence
+
+from shortcut.budget import Budget
+from shortcut.data.samples import Sample
+from shortcut.errors import RecipeError
+from shortcut.events import EpochEnd, Notice
+from shortcut.job import Job
+from shortcut.models import create_model
+from shortcut.models.work import multiply_adds
+from shortcut.planning import (
+    LEVELS,
+    Level,
+    Work,
+    choose_level,
+    fill_time,
+    measure_costs,
+    plan_epochs,
+)
+from shortcut.precision import Choice, choose_precision
+from shortcut.settings import Recipe
+from shortcut.world import World
+
+READING = 1e-3
+"""Seconds to read a picture, guessed before the first is opened: small photos take less, and what
+large ones take more, the plan after reading makes good."""
+
+
+def choose_by_budget(
+    recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
+) -> tuple[Recipe, Choice]:
+    """`recipe` with the network and the sizes that suit the budget on this machine, and the number
+    format that was found on the way."""
+    base, size = LEVELS[0], LEVELS[0].final
+    classes = len({sample.label for sample in parts["train"]})
+    model = create_model(base.model, num_classes=classes).to(world.device)
+    batch = recipe.train.batch_size
+    choice = choose_precision(
+        model, recipe.train.precision, image_size=size, batch_size=batch, device=world.device
+    )
+    work = count_work(parts)
+    if not choice.images_per_second:
+        return recipe, choice
+    rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
+    reading = READING * (work.train + work.val + work.test)
+    level = choose_level(rate, work, budget.left() - reading, classes)
+    return _at_level(recipe, level), choice
+
+
+def count_work(parts: Mapping[str, Sequence[Sample]]) -> Work:
+    """Pictures to train on, to validate and to test."""
+    return Work(len(parts["train"]), len(parts["val"]), len(parts.get("test", ())))
+
+
+def _at_level(recipe: Recipe, level: Level) -> Recipe:
+    scales = {
+        "start_scale": level.start / level.tested,
+        "final_scale": level.final / level.tested,
+    }
+    return recipe.model_copy(
+        update={
+            "model": recipe.model.model_copy(update={"name": level.model, "stem": "standard"}),
+            "data": recipe.data.model_copy(update={"image_size": level.tested}),
+            "augment": recipe.augment.model_copy(update=scales),
+        }
+    )
+
+
+class Pace:
+    """The plan of one training, held against the clock."""
+
+    def __init__(self, job: Job, budget: Budget, work: Work) -> None:
+        """Measure this machine's steps and set the number of epochs and their sizes.
+
+        Raises:
+            RecipeError: not even one epoch of the smallest pictures fits.
+        """
+        side, augment = job.recipe.data.image_size, job.recipe.augment
+        self.job, self.budget, self.work = job, budget, work
+        self.start = round(side * augment.start_scale)
+        self.final = round(side * augment.final_scale)
+        self.costs = measure_costs(job, (self.start, self.final))
+        self._refuse_too_little()
+        epochs = plan_epochs(self.start, self.final, work, self.costs, self._for_epochs())
+        self._plan(0, epochs)
+        rest = sum(work.epoch(size, self.costs) for size in job.train.sizes)
+        self.forecast = budget.spent() + rest + work.ending(self.costs)
+        """Seconds from the start to the end, as planned before the first epoch."""
+        self.looked = budget.spent()
+        """At the clock, last."""
+
+    def describe(self) -> Notice:
+        """The plan in one line."""
+        sizes = self.job.train.sizes
+        return Notice(
+            f"plan: {self.job.recipe.model.name}, {len(sizes)} epoch(s) of {sizes[0]} to "
+            f"{sizes[-1]} px, measured at {self.job.recipe.data.image_size} px; forecast "
+            f"{clock(self.forecast)} of {clock(self.budget.seconds)}"
+        )
+
+    def adjust(self, epoch: EpochEnd) -> None:
+        """After an epoch: believe what it took, and plan the rest anew."""
+        now, done, epochs = self.budget.spent(), epoch.epoch, len(self.job.train.sizes)
+        factor = (now - self.looked) / self.work.epoch(epoch.image_size, self.costs)
+        self.looked = now
+        # It may have met a busy machine: half of what it says is believed.
+        self.costs = self.costs.scaled(factor**0.5)
+        if done == 1 < epochs:
+            whole = self._for_epochs() + self.work.epoch(self.start, self.costs)
+            epochs = max(2, plan_epochs(self.start, self.final, self.work, self.costs, whole))
+        if done < epochs:
+            self._plan(done, epochs)
+
+    def verdict(self) -> Notice:
+        """What the run took, against the budget and the forecast; to be asked for at its end."""
+        took = self.budget.spent()
+        return Notice(
+            f"ended after {clock(took)} of {clock(self.budget.seconds)}; the first forecast was "
+            f"off by {took / self.forecast - 1:+.1%}"
+        )
+
+    def _for_epochs(self) -> float:
+        """Seconds from now to the last epoch's end."""
+        return self.budget.left() - self.work.ending(self.costs)
+
+    def _plan(self, done: int, epochs: int) -> None:
+        largest = max(self.final, self.job.recipe.data.image_size)
+        bounds = (self.start, self.final, largest)
+        seconds = self._for_epochs()
+        sizes = fill_time(done, epochs, bounds, self.work, self.costs, seconds)
+        past = [epoch.image_size for epoch in self.job.history]
+        self.job.plan(past + sizes[done:])
+
+    def _refuse_too_little(self) -> None:
+        least, seconds = self.work.epoch(self.start, self.costs), self._for_epochs()
+        if least > seconds:
+            raise RecipeError(
+                f"a budget of {self.budget.seconds:.0f} s is too short: one epoch of {self.start} "
+                f"px takes {least:.0f} s here, and reading and measuring take their time; give at "
+                f"least {1.2 * (self.budget.seconds + least - seconds):.0f} s."
+            )
+
+
+def clock(seconds: float) -> str:
+    """`9:58`, minutes and seconds; with hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

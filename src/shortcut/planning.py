@@ -1,0 +1,190 @@
+"""A training that ends in time: what this machine can do in so many seconds, found by measuring.
+
+The network, its sizes and the number of epochs are chosen before the training. After each epoch the
+sizes of those to come are chosen anew, so that a forecast that was wrong costs pixels, not minutes.
+"""
+
+import copy
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from shortcut.data.augment import GRID, growing_sizes
+from shortcut.data.loaders import Batch
+from shortcut.evaluation import measure
+from shortcut.job import Job
+from shortcut.models import create_model
+from shortcut.models.work import multiply_adds
+from shortcut.optim import make_optimizer
+from shortcut.step import train_step
+
+CLOSING = 4.0
+"""Seconds for loading, drawing and writing at the end, test pictures apart."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What is worth training where so many epochs of it fit; found by experiment
+    (docs/experiments.md)."""
+
+    model: str
+    start: int
+    """Image size of the first epoch in pixels."""
+    final: int
+    """Of the last."""
+    tested: int
+    """Of validation and prediction."""
+    epochs: int
+
+
+LEVELS = (
+    Level("resnet18_half", start=64, final=96, tested=112, epochs=1),
+    Level("resnet18_half", start=64, final=112, tested=128, epochs=10),
+    Level("resnet18_half", start=64, final=128, tested=144, epochs=24),
+)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds for one picture, as measured on this machine."""
+
+    fixed: float
+    """Of a training step, whatever the size."""
+    per_pixel: float
+    measuring: float
+    """Of a validation picture."""
+
+    def training(self, size: int) -> float:
+        """Of a training picture of `size` pixels."""
+        return self.fixed + self.per_pixel * size * size
+
+    def scaled(self, factor: float) -> "Costs":
+        """All of it `factor` times as slow."""
+        return Costs(self.fixed * factor, self.per_pixel * factor, self.measuring * factor)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What has to be done besides what is planned, in pictures."""
+
+    train: int
+    """An epoch."""
+    val: int
+    """After each epoch."""
+    test: int
+    """Once."""
+
+    def epoch(self, size: int, costs: Costs) -> float:
+        """Seconds for an epoch at `size` pixels."""
+        return self.train * costs.training(size) + self.val * costs.measuring
+
+    def ending(self, costs: Costs) -> float:
+        """Seconds from the last epoch to the last file."""
+        # The best classifier is measured once more, in float32.
+        return CLOSING + (self.val + self.test) * costs.measuring
+
+
+def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level:
+    """The most demanding level of which enough epochs fit into `seconds`.
+
+    Args:
+        rate: multiply-adds a second of a training's forward passes on this machine (so a third of
+            what it does in all).
+        seconds: for the training alone.
+    """
+    for level in reversed(LEVELS[1:]):
+        model = create_model(level.model, num_classes=classes)
+        small, large = (multiply_adds(model, size) / rate for size in (level.start, level.final))
+        sizes = growing_sizes(level.epochs, level.start, level.final)
+        share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
+        needed = sum(work.train * (small + part * (large - small)) for part in share)
+        needed += len(sizes) * work.val * large / 3
+        if needed <= seconds:
+            return level
+    return LEVELS[0]
+
+
+def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
+    """Time training steps at the smallest and the largest of `sizes`, and a batch of validation.
+
+    On a copy: `job` is not changed.
+    """
+    trial = replace(
+        job, classifier=replace(job.classifier, model=copy.deepcopy(job.classifier.model))
+    )
+    trial.optimizer = make_optimizer(trial.classifier.model, job.recipe.optim)
+    trial.averaged = copy.deepcopy(job.averaged)
+    small, large = min(sizes), max(sizes)
+    seconds = {size: _step_seconds(trial, size) for size in (small, large)}
+    slope = 0.0
+    if large > small:
+        slope = max(0.0, (seconds[large] - seconds[small]) / (large**2 - small**2))
+    count = min(len(job.val.labels), job.val.batch_size)
+    few = replace(job.val, labels=job.val.labels[:count])
+    started = time.perf_counter()
+    measure(trial.classifier, few, job.precision)
+    measuring = (time.perf_counter() - started) / count
+    return Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
+
+
+def _step_seconds(trial: Job, size: int) -> float:
+    """For one picture: the median of three steps, after two that warm up."""
+    count = min(trial.recipe.train.batch_size, len(trial.train.labels))
+    images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
+    labels = torch.tensor(trial.train.labels[:count])
+    batch = Batch(images, labels, tuple(range(count)))
+    seconds: list[float] = []
+    for _ in range(5):
+        started = time.perf_counter()
+        train_step(trial, [batch], 0)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[2:]) / count
+
+
+def plan_epochs(start: int, final: int, work: Work, costs: Costs, seconds: float) -> int:
+    """How many epochs fit into `seconds`, growing from `start` to `final` pixels; at least one."""
+    epochs = 1
+    while True:
+        sizes = growing_sizes(epochs + 1, start, final)
+        if sum(work.epoch(size, costs) for size in sizes) > seconds:
+            return epochs
+        epochs += 1
+
+
+def fill_time(
+    done: int, epochs: int, bounds: tuple[int, int, int], work: Work, costs: Costs, seconds: float
+) -> list[int]:
+    """Sizes of all epochs such that those from `done` on fill `seconds` as nearly as they can.
+
+    First the share of growing epochs is moved; where that is not enough, the last size.
+
+    Args:
+        done: epochs that are over; their entries are as good as any.
+        bounds: first size, last size, and the largest that the last may become.
+    """
+    start, final, largest = bounds
+    candidates = [growing_sizes(epochs, start, final, share / 64) for share in range(64, -1, -1)]
+    smaller = range(start, final, GRID)
+    larger = range(final + GRID, largest + 1, GRID)
+    candidates += [growing_sizes(epochs, start, last, 1.0) for last in smaller]
+    candidates += [growing_sizes(epochs, start, last, 0.0) for last in larger]
+
+    def cost(sizes: list[int]) -> float:
+        return sum(work.epoch(size, costs) for size in sizes[done:])
+
+    fitting = [sizes for sizes in candidates if cost(sizes) <= seconds]
+    if not fitting:
+        return min(candidates, key=cost)
+    sizes = max(fitting, key=cost)
+    # What is left over buys the last epochs a few more pixels.
+    for epoch in range(epochs - 1, done - 1, -1):
+        ceiling = largest if epoch == epochs - 1 else sizes[epoch + 1]
+        while sizes[epoch] + GRID <= ceiling:
+            more = [*sizes[:epoch], sizes[epoch] + GRID, *sizes[epoch + 1 :]]
+            if cost(more) > seconds:
+                break
+            sizes = more
+    return sizes

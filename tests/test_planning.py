@@ -1,0 +1,106 @@
+"""Plans: they fill the time and never more, grow with it, and leave the job as it was."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from tests.test_training import make_job
+
+from shortcut.data.augment import growing_sizes
+from shortcut.models import create_model
+from shortcut.models.work import multiply_adds
+from shortcut.planning import (
+    LEVELS,
+    Costs,
+    Work,
+    choose_level,
+    fill_time,
+    measure_costs,
+    plan_epochs,
+)
+
+COSTS = st.builds(
+    Costs, fixed=st.floats(0, 1e-2), per_pixel=st.floats(1e-9, 1e-5), measuring=st.floats(0, 1e-2)
+)
+WORK = st.builds(
+    Work, train=st.integers(10, 20_000), val=st.integers(2, 2000), test=st.integers(0, 2000)
+)
+
+
+def total(sizes: list[int], work: Work, costs: Costs) -> float:
+    return sum(work.epoch(size, costs) for size in sizes)
+
+
+@given(WORK, COSTS, st.floats(1, 4000))
+def test_as_many_epochs_as_fit(work, costs, seconds):
+    assume(work.epoch(64, costs) * 300 > seconds)
+    epochs = plan_epochs(64, 128, work, costs, seconds)
+    assert epochs >= 1
+    assert epochs == 1 or total(growing_sizes(epochs, 64, 128), work, costs) <= seconds
+    assert total(growing_sizes(epochs + 1, 64, 128), work, costs) > seconds
+
+
+@given(WORK, COSTS, st.floats(1, 4000), st.integers(1, 60), st.data())
+def test_a_plan_fills_the_time_and_no_more(work, costs, seconds, epochs, data):
+    done = data.draw(st.integers(0, epochs - 1))
+    sizes = fill_time(done, epochs, (64, 112, 128), work, costs, seconds)
+    assert len(sizes) == epochs
+    assert all(64 <= size <= 128 for size in sizes)
+    least = total([64] * (epochs - done), work, costs)
+    most = total([128] * (epochs - done), work, costs)
+    used = total(sizes[done:], work, costs)
+    if least > seconds:
+        assert used == pytest.approx(least)
+    elif most <= seconds:
+        assert used == pytest.approx(most)
+    else:
+        assert used <= seconds
+
+
+def test_what_is_left_over_is_little():
+    """Of a usual plan: a hundredth of the time."""
+    work, costs = Work(7600, 400, 2000), Costs(0, 3e-7, 1e-3)
+    for seconds in range(200, 800, 7):
+        epochs = plan_epochs(64, 112, work, costs, seconds)
+        sizes = fill_time(0, epochs, (64, 112, 128), work, costs, seconds)
+        assert 0.985 * seconds <= total(sizes, work, costs) <= seconds
+
+
+def test_more_time_chooses_a_level_that_is_no_lower():
+    work = Work(7600, 400, 2000)
+    found = [LEVELS.index(choose_level(3e10, work, s, 2)) for s in (1, 60, 300, 900, 3600, 40_000)]
+    assert found == sorted(found)
+    assert found[0] == 0 and found[-1] == len(LEVELS) - 1
+
+
+def test_levels_ask_for_more_and_more():
+    work = [
+        level.epochs * multiply_adds(create_model(level.model, num_classes=2), level.final)
+        for level in LEVELS
+    ]
+    assert work == sorted(work)
+    assert all(level.start <= level.final <= level.tested for level in LEVELS)
+
+
+def test_costs_are_measured_on_a_copy(tiny_photos: Path):
+    job = make_job(tiny_photos, {"train.ema_decay": 0.9})
+    before = {name: value.clone() for name, value in job.classifier.model.state_dict().items()}
+    costs = measure_costs(job, (16, 32))
+    assert costs.training(32) > 0 and costs.measuring > 0
+    assert all(
+        torch.equal(before[name], value)
+        for name, value in job.classifier.model.state_dict().items()
+    )
+    assert job.step == 0 and not job.history and not job.optimizer.state
+    averaged = job.averaged
+    assert averaged is not None and int(averaged.n_averaged) == 0
+    assert all(parameter.grad is None for parameter in job.classifier.model.parameters())
+
+
+def test_a_larger_machine_does_everything_faster():
+    costs = Costs(1e-3, 1e-7, 2e-3)
+    assert costs.scaled(2) == Costs(2e-3, 2e-7, 4e-3)
+    assert replace(costs, fixed=0).training(100) == pytest.approx(1e-3)
