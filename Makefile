@@ -3,7 +3,7 @@
 
 SHELL  := bash
 PYTHON ?= python3
-BENCH  ?= $(sort $(wildcard benchmarks/*.py))
+BENCH  ?= $(filter-out benchmarks/pairs.py,$(sort $(wildcard benchmarks/*.py)))
 
 BIN    := .venv/bin
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shortcut.data.augment import epoch_draws, epoch_order, growing_sizes, training_view
+from shortcut.data.augment import epoch_draws, epoch_order, growing_sizes, training_views
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.settings import AugmentSettings, NoCrop, ResizedCrop, ShiftCrop
 
@@ -33,6 +33,10 @@ def ramp(width: int, height: int) -> Pixels:
     pixels[..., 0] = np.linspace(0, 250, width).round()
     pixels[..., 1] = np.linspace(0, 250, height).round()[:, None]
     return pixels
+
+
+def training_view(pixels, settings, evaluation, size, draws) -> Pixels:
+    return training_views([pixels], settings, evaluation, size, draws[None])[0].numpy()
 
 
 # Order and size --------------------------------------------------------------------------

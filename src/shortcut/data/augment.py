@@ -5,11 +5,12 @@ process makes a view, in what order, or whether the run was interrupted in betwe
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.settings import AugmentSettings, ResizedCrop, ShiftCrop
@@ -51,33 +52,45 @@ def growing_sizes(epochs: int, start: int, final: int, growing: float = GROWING)
     ]
 
 
-def training_view(
-    pixels: Pixels,
+def training_views(
+    pictures: Sequence[Pixels],
     settings: AugmentSettings,
     evaluation: Preprocess,
     size: int,
     draws: Draws,
-) -> Pixels:
-    """One augmented view of a picture.
+) -> Tensor:
+    """One augmented view of each picture.
 
     Args:
-        pixels: (height, width, 3) uint8, upright.
+        pictures: (height, width, 3) uint8 each, upright.
         evaluation: the preprocessing of evaluation, whose view the crop `none` repeats.
-        size: side of the view in pixels.
-        draws: the picture's row of `epoch_draws`, which decides everything random.
+        size: side of the views in pixels.
+        draws: the pictures' rows of `epoch_draws`, which decide everything random.
 
     Returns:
-        (size, size, 3) uint8.
+        (N, size, size, 3) uint8.
     """
+    views = torch.empty(
+        (len(pictures), 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last
+    )
+    for index, (pixels, numbers) in enumerate(zip(pictures, draws, strict=True)):
+        view = views[index : index + 1]
+        _resize_into(view, _choose_part(pixels, settings, evaluation, numbers))
+        if settings.flip and numbers[4] < 0.5:
+            view.copy_(view.flip(3))
+    return views.permute(0, 2, 3, 1)
+
+
+def _choose_part(
+    pixels: Pixels, settings: AugmentSettings, evaluation: Preprocess, draws: Draws
+) -> Pixels:
     crop = settings.crop
     if isinstance(crop, ResizedCrop):
-        part = _random_part(pixels, crop, draws)
-    elif isinstance(crop, ShiftCrop):
-        part = _shifted_square(evaluation.fitted(pixels), crop, evaluation.image_size, draws)
-    else:
-        part = evaluation.middle(evaluation.fitted(pixels))
-    view = _resized(part, size)
-    return view[:, ::-1] if settings.flip and draws[4] < 0.5 else view
+        return _random_part(pixels, crop, draws)
+    pixels = evaluation.fitted(pixels)
+    if isinstance(crop, ShiftCrop):
+        return _shifted_square(pixels, crop, evaluation.image_size, draws)
+    return evaluation.middle(pixels)
 
 
 def _random_part(pixels: Pixels, crop: ResizedCrop, draws: Draws) -> Pixels:
@@ -101,12 +114,17 @@ def _shifted_square(pixels: Pixels, crop: ShiftCrop, side: int, draws: Draws) ->
     return pixels[top : top + side, left : left + side]
 
 
-def _resized(part: Pixels, size: int) -> Pixels:
-    """Bilinear with antialiasing by torch, whose kernel for bytes is 2.5 times as fast as Pillow's
-    (94 us against 236 us for a view of 128 px)."""
-    if part.shape[:2] == (size, size):
-        return part
+def _resize_into(view: Tensor, part: Pixels) -> None:
+    """Write `part`, resized, into `view`, (1, 3, size, size) with channels last.
+
+    Bilinear with antialiasing by torch, whose kernel for bytes takes 84 us for a view of 128 px
+    where Pillow takes 190. It is called by its own name, since `F.interpolate` cannot be told where
+    to write, and lays a single picture out by channels, which takes another 110 us.
+    """
     # NumPy makes the copy: torch would start threads for it inside the loader's own.
     image = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None]
-    view = F.interpolate(image, (size, size), mode="bilinear", antialias=True)
-    return view[0].permute(1, 2, 0).numpy()
+    if image.shape == view.shape:
+        view.copy_(image)
+    else:
+        size = view.shape[2:]
+        torch.ops.aten._upsample_bilinear2d_aa.out(image, size, False, None, None, out=view)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shortcut.data.augment import epoch_draws, epoch_order, training_view
+from shortcut.data.augment import epoch_draws, epoch_order, training_views
 from shortcut.data.cache import Pictures
-from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.data.preprocess import Preprocess
 from shortcut.settings import AugmentSettings
 
 
@@ -58,13 +58,14 @@ class TrainingLoader:
         count = len(self.labels)
         draws = epoch_draws(count, self.seed, epoch)
 
-        def view(index: int) -> Pixels:
-            pixels = self.pictures[index]
-            return training_view(pixels, self.augment, self.preprocess, size, draws[index])
+        def views(indices: Sequence[int]) -> Tensor:
+            pictures = [self.pictures[index] for index in indices]
+            rows = draws[list(indices)]
+            return training_views(pictures, self.augment, self.preprocess, size, rows)
 
         order = epoch_order(count, self.seed, epoch)
         lists = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
-        return _batches(lists, view, self.labels, self.threads)
+        return _batches(lists, views, self.labels, self.threads)
 
 
 @dataclass(frozen=True)
@@ -87,25 +88,25 @@ class EvaluationLoader:
             for start in range(0, count, self.batch_size)
         ]
         view = self.preprocess
-        return _batches(
-            lists,
-            lambda i: view.middle(view.fitted(self.pictures[i])),
-            self.labels,
-            self.threads,
-        )
+
+        def views(indices: Sequence[int]) -> Tensor:
+            squares = [view.middle(view.fitted(self.pictures[index])) for index in indices]
+            return torch.from_numpy(np.stack(squares))
+
+        return _batches(lists, views, self.labels, self.threads)
 
 
 def _batches(
     lists: Sequence[Sequence[int]],
-    view: Callable[[int], Pixels],
+    views: Callable[[Sequence[int]], Tensor],
     labels: Sequence[int],
     threads: int,
 ) -> Iterator[Batch]:
     """Make batches ahead, one more than there are threads, and hand them out in order."""
 
     def make(indices: Sequence[int]) -> Batch:
-        images = torch.from_numpy(np.stack([view(index) for index in indices]))
-        return Batch(images, torch.tensor([labels[i] for i in indices]), tuple(indices))
+        answers = torch.tensor([labels[i] for i in indices])
+        return Batch(views(indices), answers, tuple(indices))
 
     if threads == 0:
         yield from map(make, lists)

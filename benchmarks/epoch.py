@@ -1,0 +1,116 @@
+"""How long does an epoch take from disk, loading and augmentation included, once the first is over?
+
+ResNet-18, 128 px, batch 64, random part and mirroring. `usual`: torchvision's ImageFolder with
+RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize, a DataLoader with 0, 1 and 2 workers
+(its best counts), float32, Adam. `shortcut`: the default recipe with that network at that size.
+In turn, processes of their own; seconds of the second epoch by each one's own clock.
+
+    python benchmarks/epoch.py DATA [--rounds 5] [--pictures 1024]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pairs import Figures, median, ratio, report, run_in_turn
+
+SIDES = ("usual, 0 workers", "usual, 1 worker", "usual, 2 workers", "shortcut")
+SIZE, BATCH = 128, 64
+
+
+def usual(data: Path, workers: int) -> Figures:
+    import torch
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, models, transforms
+
+    chain = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(SIZE, scale=(0.35, 1)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    pictures = datasets.ImageFolder(str(data / "train"), chain)
+    batches = DataLoader(
+        pictures, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
+    network = models.resnet18(num_classes=len(pictures.classes))
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
+    criterion = torch.nn.CrossEntropyLoss()
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        for images, labels in batches:
+            loss = criterion(network(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        seconds = time.perf_counter() - started
+    return {"images_per_second": len(pictures) / seconds}
+
+
+def ours(data: Path) -> Figures:
+    import shortcut
+
+    changes: dict[str, object] = {
+        "model.name": "resnet18",
+        "data.image_size": SIZE,
+        "data.val_fraction": 0.05,
+        "augment.start_scale": 1.0,
+        "augment.final_scale": 1.0,
+        "train.batch_size": BATCH,
+        "train.epochs": 2,
+    }
+    recipe = shortcut.read_recipe("default", changes)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = shortcut.train(data, recipe, output=Path(folder) / "run")
+        lines = (outcome.folder / "events.jsonl").read_text("utf-8").splitlines()
+    ends = [event for event in map(json.loads, lines) if event["event"] == "EpochEnd"]
+    return {key: ends[-1][key] for key in ("images_per_second", "waiting")}
+
+
+def subset(data: Path, pictures: int, folder: Path) -> Path:
+    """Links to `pictures` of train, as many of each class, and a few of test."""
+    for part, count in (("train", pictures), ("test", 16)):
+        classes = sorted(path for path in (data / part).iterdir() if path.is_dir())
+        for source in classes:
+            target = folder / part / source.name
+            target.mkdir(parents=True)
+            for file in sorted(source.iterdir())[: count // len(classes)]:
+                (target / file.name).symlink_to(file.resolve())
+    return folder
+
+
+def main() -> None:
+    """Parse; be a side, or run all sides in turn and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=1024)
+    parser.add_argument("--side", choices=SIDES)
+    options = parser.parse_args()
+    if options.side:
+        at = SIDES.index(options.side)
+        print(json.dumps(ours(options.data) if at == 3 else usual(options.data, workers=at)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        data = subset(options.data, options.pictures, Path(folder))
+        sides = {side: [sys.executable, __file__, str(data), "--side", side] for side in SIDES}
+        found = run_in_turn(sides, options.rounds)
+    key = "images_per_second"
+    best = max(SIDES[:3], key=lambda side: median(found[side], key))
+    rows = [
+        [side, f"{median(found[side], key):.1f}", f"{ratio(found[side], found[best], key):.2f}"]
+        for side in SIDES
+    ]
+    print(f"waiting for pictures: {median(found['shortcut'], 'waiting'):.1%} of the time")
+    report("epoch", ["side", "images/s", "to the best usual"], rows, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What the benchmarks share: sides run in turn (A B A B ...), each in its own
+process; medians; the machine in words; a table and a JSON file.
+A side is a command that prints one JSON object of figures as its last line. Each runs in a process
+of its own, so that no side inherits another's threads, caches or allocator.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+Figures = dict[str, float]
+
+
+def run_side(command: Sequence[str], *, threads: int | None = None) -> Figures:
+    """The figures that `command` prints as its last line, and `wall` seconds of its process."""
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads or os.cpu_count() or 1)}
+    started = time.perf_counter()
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    wall = time.perf_counter() - started
+    figures: Figures = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures | {"wall": wall}
+
+
+def run_in_turn(
+    sides: Mapping[str, Sequence[str]], rounds: int, *, threads: int | None = None
+) -> dict[str, list[Figures]]:
+    """Every side once a round, `rounds` times; each round's figures by side."""
+    found: dict[str, list[Figures]] = {name: [] for name in sides}
+    for number in range(rounds):
+        for name, command in sides.items():
+            found[name].append(run_side(command, threads=threads))
+            shown = {key: round(value, 3) for key, value in found[name][-1].items()}
+            print(f"round {number + 1}  {name:<12} {shown}", file=sys.stderr, flush=True)
+    return found
+
+
+def median(rounds: Sequence[Figures], key: str) -> float:
+    """Of one figure over the rounds."""
+    return statistics.median(figures[key] for figures in rounds)
+
+
+def ratio(ours: Sequence[Figures], theirs: Sequence[Figures], key: str) -> float:
+    """The median of the rounds' own ratios: it holds where the machine's speed drifts."""
+    return statistics.median(a[key] / b[key] for a, b in zip(ours, theirs, strict=True))
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Processor, cores, what it can do, memory, system, versions and date."""
+    model, flags = platform.processor(), set()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+        flags = set(next((x for x in lines if x.startswith("flags")), "").split())
+    wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
+    versions = {}
+    for package in ("torch", "torchvision", "timm", "Pillow", "shortcut"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": model,
+        "cores": os.cpu_count() or 1,
+        "features": " ".join(name for name in wanted if name in flags),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "date": date.today().isoformat(),
+        **versions,
+    }
+
+
+def report(name: str, header: Sequence[str], rows: Sequence[Sequence[str]], data: object) -> None:
+    """Print a Markdown table, and write it with all figures to `results/NAME.json`."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        print("| " + " | ".join(cells) + " |")
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    whole = {"machine": describe_machine(), "header": header, "rows": rows, "figures": data}
+    path.write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+    print(f"\n{path}")

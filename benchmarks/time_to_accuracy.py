@@ -1,0 +1,103 @@
+"""How good is the classifier after so many minutes, everything included?
+
+For each budget every side trains from scratch on DATA/train for the same time of the wall clock,
+start-up and measuring included, and is measured once on DATA/test: `shortcut train --budget`, and
+the peers as they are shipped, each in an environment of its own (`.venv-peers`, made by uv when it
+is missing). One after the other, never two at once.
+
+    python benchmarks/time_to_accuracy.py DATA [--minutes 3 10 20] [--seeds 0] [--sides ...]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pairs import Figures, median, report
+
+HERE = Path(__file__).parent
+PEERS = HERE / "peers"
+ENVIRONMENT = HERE.parent / ".venv-peers"
+SIDES = ("shortcut", "fastai", "ultralytics", "torchvision", "timm")
+
+
+def peers_python() -> Path:
+    """The interpreter of the peers' environment, made first if it is not there."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", ENVIRONMENT], check=True)
+        wanted = ["-r", PEERS / "requirements.txt"]
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
+    return python
+
+
+def ours(data: Path, seconds: float, seed: int) -> Figures:
+    """Wall seconds from the command's start to its exit, and the accuracy that it prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        # A cache of its own: decoding is part of the time.
+        environment = os.environ | {"SHORTCUT_CACHE": str(Path(folder) / "cache")}
+        command = [sys.executable, "-m", "shortcut", "train", str(data), "--quiet"]
+        command += ["--budget", f"{seconds:.0f}s", "--seed", str(seed), "--format", "json"]
+        started = time.monotonic()
+        done = subprocess.run(
+            [*command, "--output", str(Path(folder) / "run")],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        took = time.monotonic() - started
+        with (Path(folder) / "run" / "results.csv").open() as file:
+            epochs = sum(1 for _ in file) - 1
+    test = json.loads(done.stdout)["test"]
+    return {
+        "accuracy": test["accuracy"],
+        "images": test["images"],
+        "seconds": took,
+        "epochs": epochs,
+    }
+
+
+def peer(side: str, data: Path, seconds: float, seed: int) -> Figures:
+    """What a peer's own script prints."""
+    loop = side in ("torchvision", "timm")
+    script = [PEERS / "with_loop.py", side] if loop else [PEERS / f"with_{side}.py"]
+    command: Sequence[object] = [peers_python(), *script, data, seconds, seed]
+    done = subprocess.run(
+        [str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Run all and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[3.0, 10.0, 20.0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    options = parser.parse_args()
+    rows, figures = [], {}
+    for minutes in options.minutes:
+        for side in options.sides:
+            found: list[Figures] = []
+            for seed in options.seeds:
+                task = options.data, 60 * minutes, seed
+                found.append(ours(*task) if side == "shortcut" else peer(side, *task))
+                print(f"{minutes:g} min  {side:<12} {found[-1]}", file=sys.stderr, flush=True)
+            figures[f"{minutes:g} min, {side}"] = found
+            accuracy, took = median(found, "accuracy"), median(found, "seconds")
+            epochs = median(found, "epochs")
+            rows.append([f"{minutes:g}", side, f"{accuracy:.2%}", f"{took:.0f}", f"{epochs:.0f}"])
+    header = ["minutes", "side", "test accuracy", "seconds", "epochs"]
+    report(f"time_to_accuracy_{options.data.name}", header, rows, figures)
+
+
+if __name__ == "__main__":
+    main()
