@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortcut.budget import MARGIN, Budget, parse_duration
+from shortcut.budget import MARGIN, Budget, clock, parse_duration
 from shortcut.errors import RecipeError
 
 
@@ -46,3 +46,10 @@ def test_spent_and_left_add_up_to_the_budget_less_the_margin(monkeypatch):
     budget = Budget(100.0, started=100.0)
     assert budget.spent() == 30.0
     assert budget.left() == pytest.approx(70.0 - 100 * MARGIN)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (598, "9:58"), (3661, "1:01:01")]
+)
+def test_clock(seconds, text):
+    assert clock(seconds) == text

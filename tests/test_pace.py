@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortcut import pace as module
-from shortcut.budget import Budget
+from shortcut.budget import Budget, clock
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd
-from shortcut.pace import Pace, clock
+from shortcut.pace import Pace
 from shortcut.planning import Costs, Work
 from shortcut.recipe import read_recipe
 
@@ -85,10 +85,3 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
 def test_what_is_over_stays_in_the_plan(monkeypatch):
     _, pace = run(600, [1.0, 1.3], monkeypatch)
     assert list(pace.job.train.sizes) == [epoch.image_size for epoch in pace.job.history]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (598, "9:58"), (3661, "1:01:01")]
-)
-def test_clock(seconds, text):
-    assert clock(seconds) == text

@@ -44,3 +44,10 @@ def parse_duration(text: str) -> float:
     if total <= 0:
         raise RecipeError(f"`{text}` is no time: write 90s, 10m, 1.5h or 1h30m.")
     return total
+
+
+def clock(seconds: float) -> str:
+    """`9:58`, minutes and seconds; with hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -108,14 +108,18 @@ T = TypeVar("T")
 def heard(
     story: Generator[Event, None, T], hear: Callable[[Event], object]
 ) -> Generator[Event, None, T]:
-    """Pass a story on; `hear` gets each event before the caller does."""
-    while True:
-        try:
-            event = next(story)
-        except StopIteration as end:
-            return end.value
-        hear(event)
-        yield event
+    """Pass a story on; `hear` gets each event before the caller does. If the caller stops, so does
+    the story."""
+    try:
+        while True:
+            try:
+                event = next(story)
+            except StopIteration as end:
+                return end.value
+            hear(event)
+            yield event
+    finally:
+        story.close()
 
 
 def run_silently(story: Generator[Event, None, T]) -> T:

@@ -3,7 +3,7 @@ epoch."""
 
 from collections.abc import Mapping, Sequence
 
-from shortcut.budget import Budget
+from shortcut.budget import Budget, clock
 from shortcut.data.samples import Sample
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd, Notice
@@ -141,10 +141,3 @@ class Pace:
                 f"px takes {least:.0f} s here, and reading and measuring take their time; give at "
                 f"least {1.2 * (self.budget.seconds + least - seconds):.0f} s."
             )
-
-
-def clock(seconds: float) -> str:
-    """`9:58`, minutes and seconds; with hours where there are any."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -36,6 +36,7 @@ from shortcut.runfolder import (
 )
 from shortcut.runlog import RunLog
 from shortcut.settings import Recipe
+from shortcut.speed import describe_bound, describe_use
 from shortcut.training import fit
 from shortcut.world import World, find_world
 
@@ -184,30 +185,44 @@ def _go(
     with log:
         for line in notices:
             log.write(Notice(line))
-        try:
-            for event in fit(job):
-                if isinstance(event, EpochEnd):
-                    if pace:
-                        pace.adjust(event)
-                        write_text(folder / "recipe.yaml", to_yaml(job.recipe))
-                    keep_epoch(job, folder, facts, event)
-                log.write(event)
-                yield event
-        except NumbersError:
-            raise  # the weights may be spoilt: what the last epoch left is better
-        except BaseException as error:
-            # Ctrl-C, a closed terminal: what was learnt since the last epoch is worth a file.
-            with contextlib.suppress(ShortcutError):
-                keep_interrupted(job, folder, facts)
-            _explain_memory(error, job)
-            raise
-        keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
-        ending = conclude(job, folder, facts, parts, notices, keeping=keeping)
-        outcome = yield from heard(ending, log.write)
-        if pace:
-            log.write(pace.verdict())
-            yield pace.verdict()
-        return outcome
+        story = _train_and_conclude(job, folder, facts, parts, notices, pace)
+        return (yield from heard(story, log.write))
+
+
+def _train_and_conclude(
+    job: Job,
+    folder: Path,
+    facts: Facts,
+    parts: Parts,
+    notices: list[str],
+    pace: Pace | None,
+) -> Generator[Event, None, Outcome]:
+    begun = len(job.history)
+    try:
+        for event in fit(job):
+            if isinstance(event, EpochEnd):
+                if pace:
+                    pace.adjust(event)
+                    write_text(folder / "recipe.yaml", to_yaml(job.recipe))
+                keep_epoch(job, folder, facts, event)
+            yield event
+            if isinstance(event, EpochEnd) and event.epoch == begun + 1:
+                yield describe_bound(job)
+    except NumbersError:
+        raise  # the weights may be spoilt: what the last epoch left is better
+    except BaseException as error:
+        # Ctrl-C, a closed terminal: what was learnt since the last epoch is worth a file.
+        with contextlib.suppress(ShortcutError):
+            keep_interrupted(job, folder, facts)
+        _explain_memory(error, job)
+        raise
+    if len(job.history) > begun:
+        yield describe_use(job)
+    keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
+    outcome = yield from conclude(job, folder, facts, parts, notices, keeping=keeping)
+    if pace:
+        yield pace.verdict()
+    return outcome
 
 
 def _explain_memory(error: BaseException, job: Job) -> None:

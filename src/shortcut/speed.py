@@ -1,4 +1,4 @@
-"""How fast a network trains and predicts on this machine."""
+"""How fast a network trains and predicts on this machine, and what holds it back."""
 
 import copy
 import time
@@ -8,8 +8,15 @@ import torch
 from torch import nn
 
 from shortcut.allocator import keep_freed_memory
+from shortcut.budget import clock
+from shortcut.events import Notice
+from shortcut.job import Job
 from shortcut.models import ResNet
-from shortcut.precision import EXACT, choose_precision
+from shortcut.models.work import multiply_adds
+from shortcut.precision import EXACT, Precision, choose_precision
+
+DATA_BOUND = 0.1
+"""Share of the time spent waiting for pictures above which more of them would be faster."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,50 @@ def measure_speed(
     images = torch.rand(batch_size, 3, image_size, image_size, device=device)
     seconds = min(_forward_seconds(trial, images) for _ in range(3))
     return Speed(max(choice.images_per_second.values()), batch_size / seconds)
+
+
+def describe_bound(job: Job) -> Notice:
+    """What the last epoch was held back by, what would help, and how long the rest will take."""
+    epoch = job.history[-1]
+    per_pixel = epoch.seconds / epoch.image_size**2
+    left = sum(per_pixel * size**2 for size in job.train.sizes[epoch.epoch :])
+    to_go = f"; about {clock(left)} to go" if left else ""
+    waited = f"{epoch.waiting:.0%} of the time is waiting for pictures"
+    if epoch.waiting <= DATA_BOUND:
+        return Notice(f"compute-bound: {waited}{to_go}")
+    return Notice(
+        f"data-bound: {waited}; `--cache disk` or more `--workers` (now {job.train.threads}) may "
+        f"help{to_go}"
+    )
+
+
+def describe_use(job: Job) -> Notice:
+    """The arithmetic of all epochs against what this machine does in large matrix products (MFU,
+    arXiv:2204.02311, appendix B; here with the work of convolutions alone)."""
+    work = seconds = 0.0
+    for epoch in job.history:
+        # Backward takes twice the work of forward; a multiply-add is two operations.
+        work += 3 * 2 * multiply_adds(job.classifier.model, epoch.image_size)
+        seconds += 1 / epoch.images_per_second
+    rate, limit = work / seconds, matrix_rate(job.precision, job.classifier.device)
+    return Notice(
+        f"training ran at {rate / 1e9:,.0f} GFLOP/s, {rate / limit:.0%} of this machine's matrix "
+        f"rate in {job.precision.format} ({limit / 1e9:,.0f})"
+    )
+
+
+def matrix_rate(precision: Precision, device: torch.device) -> float:
+    """Operations a second in products of large matrices in the format of `precision`."""
+    side = 2048 if device.type == "cpu" else 8192
+    dtype = torch.bfloat16 if precision.format == "bf16" else torch.float32
+    matrix = torch.ones(side, side, dtype=dtype, device=device)
+
+    def multiply() -> float:
+        started = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()
+        return time.perf_counter() - started
+
+    return 2 * side**3 / min(multiply() for _ in range(4))
 
 
 @torch.inference_mode()
