@@ -12,7 +12,7 @@ import torch
 from tests.recipes import write_tiny_recipe
 
 import shortcut
-from shortcut import pace
+from shortcut import pace, preparation
 from shortcut.budget import Budget
 from shortcut.data import cache
 from shortcut.events import EpochEnd, Event, Measured, Notice
@@ -157,6 +157,20 @@ def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
     assert len(ends) > 2 and {end.epochs for end in ends[1:]} == {len(ends)}
     assert read_recipe(outcome.folder / "recipe.yaml").train.epochs == len(ends)
     assert "the first forecast was off by" in (outcome.folder / "log.txt").read_text("utf-8")
+
+
+def test_trained_weights_get_a_fitted_head(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untrained(*_: object) -> Generator[Event, None, None]:
+        yield Notice("weights: as they were drawn")
+
+    monkeypatch.setattr(preparation, "_load_imagenet", untrained)
+    changes = {"model.name": "resnet18", "model.weights": "imagenet", "train.epochs": 1}
+    recipe = read_recipe(write_tiny_recipe(tmp_path), changes)
+    events, _ = drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any("last layer fitted to the features of 18 pictures" in line for line in told)
 
 
 def test_nothing_is_left_behind_when_preparation_fails(tiny_photos: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from shortcut.data.sources import default_cache, read_source
 from shortcut.data.splits import read_split, write_split
 from shortcut.errors import DataError, ModelError, NumbersError, ResourceError, ShortcutError
 from shortcut.events import EpochEnd, Event, Notice, Saved, heard, run_silently
+from shortcut.head import fit_head
 from shortcut.job import Job
 from shortcut.keeping import keep_epoch, keep_interrupted, restore
 from shortcut.language import Lang
@@ -121,6 +122,8 @@ def training(
         precision = choice and choice.precision
         story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
         job = yield from heard(story, _remember(notices))
+        if recipe.model.weights != "none":
+            yield from heard(fit_head(job), _remember(notices))
         pace = Pace(job, budget, count_work(parts)) if budget else None
         if pace:
             yield _noted(notices, pace.describe().text)

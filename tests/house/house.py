@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"classifier", "evaluation", "job", "step", "networks"}),
     frozenset(
-        {"preparation", "planning", "training", "prediction", "record", "report", "gradcam"}
+        {"preparation", "head", "planning", "training", "prediction", "record", "report", "gradcam"}
         | {"summary", "diagram", "calibration", "formats", "speed"}
     ),
     frozenset(
@@ -65,7 +65,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pydantic": ANYWHERE,
     "rich": ("console",),
     "safetensors": ANYWHERE,
-    "sklearn": ("data",),
+    "sklearn": ("data", "head"),
     "torch": ANYWHERE,
     "torchvision": ANYWHERE,
     "typer": ("cli",),
