@@ -164,11 +164,7 @@ def test_a_cycle_is_caught_also_through_a_function(plant, late):
             "its door is report.charts or diagram.paint or fonts",
         ),
         ("classifier.py", "from PIL import Image", "its door is data"),
-        (
-            "database.py",
-            "import PIL.Image",
-            "its door is data or head",
-        ),  # not data/, only named alike
+        ("database.py", "import PIL.Image", "its door is data"),  # not data/, only named alike
         ("evaluation.py", "def late():\n    import sklearn.metrics", "its door is data or head"),
         ("errors.py", "import requests", "it has no door; add one to DOORS and pyproject.toml"),
     ],
