@@ -17,6 +17,7 @@ from shortcut.errors import ModelError
 from shortcut.models.resnet import ResNet, StemName
 from shortcut.models.tensorfiles import read_tensors, write_tensors
 from shortcut.models.weights import filled_model
+from shortcut.precision import EXACT, Precision
 from shortcut.settings import Positive, Recipe, Settings
 
 HEADER = "shortcut"
@@ -48,6 +49,7 @@ class ModelCard(Settings):
     stem: StemName
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocess: PreprocessCard
+    mirror_below: Annotated[float, Field(ge=0, le=1)] = 0.0
     recipe: dict[str, Any] | None = None
     """As another version may have written it: prediction does not need it."""
     metrics: dict[str, float | int | str] = Field(default_factory=dict)
@@ -87,6 +89,9 @@ class Classifier:
     """Names, in the order of the network's outputs."""
     preprocess: Preprocess
     recipe: Recipe | None = None
+    mirror_below: float = 0.0
+    """Where the best class scores less than this, the mirror image is asked too, and the answer is
+    the mean of both; 0: never."""
     metrics: dict[str, float | int | str] = field(default_factory=dict)
     """What was measured: `val_accuracy`, `val_images`, `epoch`, ..."""
     created: str = ""
@@ -109,11 +114,25 @@ class Classifier:
         return rows.view(images.shape).permute(0, 3, 1, 2)
 
     @torch.inference_mode()
+    def answer(self, images: Tensor, precision: Precision = EXACT) -> Tensor:
+        """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities on the CPU."""
+        self.model.eval()
+        views = precision.place(self.normalise(images.to(self.device)))
+        answers = self._forward(views, precision)
+        unsure = (answers.amax(1) < self.mirror_below).nonzero().flatten()
+        if len(unsure):
+            mirrored = precision.place(views[unsure].flip(3))
+            answers[unsure] = (answers[unsure] + self._forward(mirrored, precision)) / 2
+        return answers.cpu()
+
+    def _forward(self, views: Tensor, precision: Precision) -> Tensor:
+        with precision.autocast(self.device):
+            outputs = self.model(views)
+        return self.model.probabilities(outputs)
+
     def probabilities(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
         """Preprocessed pictures, each (S, S, 3) uint8 -> (N, classes) float32; rows sum to one."""
-        self.model.eval()
-        images = torch.from_numpy(np.stack(pixels)).to(self.device)
-        return self.model.probabilities(self.model(self.normalise(images))).cpu().numpy()
+        return self.answer(torch.from_numpy(np.stack(pixels))).numpy()
 
     def predict(self, picture: Picture) -> Prediction:
         """Classify one picture: a path, the bytes of a file, or a Pillow image.
@@ -153,6 +172,7 @@ class Classifier:
             stem=self.stem,
             classes=self.classes,
             preprocess=PreprocessCard.model_validate(self.preprocess.as_dict()),
+            mirror_below=self.mirror_below,
             recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
             metrics=self.metrics,
             created=self.created,
@@ -187,6 +207,7 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         classes=card.classes,
         preprocess=Preprocess(size.image_size, size.resize, size.mean, size.std),
         recipe=_recipe_of(card),
+        mirror_below=card.mirror_below,
         metrics=dict(card.metrics),
         created=card.created,
         version=card.version,

@@ -4,13 +4,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from shortcut.classifier import Classifier
 from shortcut.data.cache import Keeping, check_broken, read_pictures
-from shortcut.data.loaders import Batch, EvaluationLoader
+from shortcut.data.loaders import EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
@@ -75,12 +73,11 @@ def measuring(
     classifier: Classifier, batches: EvaluationLoader, precision: Precision
 ) -> Generator[Event, None, Scores]:
     """As `measure`, with a `Progress` after each batch."""
-    classifier.model.eval()
     count = len(classifier.classes)
     confusion = np.zeros((count, count), np.int64)
     loss, done = 0.0, 0
     for batch in batches:
-        probabilities = _probabilities(classifier, batch, precision)
+        probabilities = classifier.answer(batch.images, precision)
         loss += float(
             F.nll_loss(probabilities.clamp_min(1e-12).log(), batch.labels, reduction="sum")
         )
@@ -88,15 +85,6 @@ def measuring(
         done += len(batch.labels)
         yield Progress("measuring", done, len(batches.labels))
     return Scores(classifier.classes, confusion, loss / max(1, done))
-
-
-@torch.inference_mode()
-def _probabilities(classifier: Classifier, batch: Batch, precision: Precision) -> Tensor:
-    """(N, classes) float32 on the CPU."""
-    images = precision.place(classifier.normalise(batch.images.to(classifier.device)))
-    with precision.autocast(classifier.device):
-        outputs = classifier.model(images)
-    return classifier.model.probabilities(outputs).cpu()
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

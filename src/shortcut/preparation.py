@@ -78,7 +78,8 @@ def prepare(
     precision = precision or (yield from _choose_precision(model, recipe, world))
     if precision.channels_last:
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    classifier = Classifier(model, recipe.model.name, stem, classes, preprocess, recipe)
+    name, mirror = recipe.model.name, recipe.data.mirror_below
+    classifier = Classifier(model, name, stem, classes, preprocess, recipe, mirror)
     decay = recipe.train.ema_decay
     return Job(
         recipe=recipe,

@@ -40,6 +40,9 @@ class DataSettings(Settings):
     resize: Annotated[int, Field(ge=8, le=2048)] | None = None
     """Short side in pixels before the middle `image_size` square is cut out; None: image_size x 8 /
     7."""
+    mirror_below: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Where a prediction scores less than this, the mirror image is asked as well and the two
+    answers are averaged; 0 is off, 1 asks always."""
     validation: Literal["auto", "test"] = "auto"
     """Where accuracy is measured each epoch. `auto`: the data's own val part, else one carved from
     train.
@@ -254,6 +257,7 @@ class Recipe(Settings):
                 "model.weights: imagenet",
                 "the standard stem",
             ),
+            (self.data.mirror_below > 0 and not augment.flip, "data.mirror_below", "augment.flip"),
         ):
             if idle:
                 raise ValueError(f"`{setting}` has no effect without `{because}`")

@@ -1,6 +1,7 @@
 """Answers: every door gives the same."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from tests.classifier.made import CLASSES, encoded, make, noise
 from torch import nn
 
+from shortcut.classifier import load
 from shortcut.errors import DecodeError
 
 ORIENTATION = 0x0112
@@ -112,3 +114,24 @@ def test_what_cannot_be_read_is_named(classifier, tmp_path):
         classifier.predict(tmp_path / "list.jpg")
     with pytest.raises(DecodeError, match="there is no such file"):
         classifier.predict(tmp_path / "no.jpg")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_mirror_image_is_asked_where_the_answer_is_unsure(share, classifier):
+    pixels = [
+        np.asarray(noise(16, 16)),
+        *np.random.default_rng(1).integers(0, 256, (6, 16, 16, 3), np.uint8),
+    ]
+    plain = classifier.probabilities(pixels)
+    mirrored = classifier.probabilities([view[:, ::-1] for view in pixels])
+    below = {0.0: 0.0, 0.5: float(np.median(plain.max(1))), 1.0: 1.0}[share]
+    unsure = plain.max(1) < below
+    assert unsure.sum() == {0.0: 0, 0.5: 3, 1.0: 7}[share]
+    expected = np.where(unsure[:, None], (plain + mirrored) / 2, plain)
+    both = replace(classifier, mirror_below=below)
+    np.testing.assert_allclose(both.probabilities(pixels), expected, atol=1e-6)
+
+
+def test_whether_the_mirror_image_is_asked_stands_in_the_file(classifier, tmp_path):
+    replace(classifier, mirror_below=0.75).save(tmp_path / "model.safetensors")
+    assert load(tmp_path / "model.safetensors").mirror_below == 0.75
