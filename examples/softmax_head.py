@@ -58,7 +58,9 @@ class Result:
     """Mean probability of the answers on val."""
 
 
-def load_parts(data: Path, pictures: int) -> tuple[TrainingLoader, EvaluationLoader, int, int]:
+def load_parts(
+    data: Path, pictures: int, epochs: int
+) -> tuple[TrainingLoader, EvaluationLoader, int, int]:
     """A seeded choice of training pictures, a quarter as many for val; batches of both."""
     source = shortcut.read_source(data, cache=default_cache())
     samples = [sample for part in ("train", "all") for sample in source.parts.get(part, ())]
@@ -73,7 +75,8 @@ def load_parts(data: Path, pictures: int) -> tuple[TrainingLoader, EvaluationLoa
     train_pictures, train_labels = read(chosen[:cut])
     val_pictures, val_labels = read(chosen[cut:])
     augment = AugmentSettings(crop=NoCrop(), flip=True)
-    train = TrainingLoader(train_pictures, train_labels, augment, preprocess, 32, [SIZE], 0, 1)
+    sizes = [SIZE] * epochs
+    train = TrainingLoader(train_pictures, train_labels, augment, preprocess, 32, sizes, 0, 1)
     val = EvaluationLoader(val_pictures, val_labels, preprocess, 64, 1)
     return train, val, len(source.classes), cut
 
@@ -154,7 +157,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--output", type=Path, default=Path("softmax_head.png"))
     options = parser.parse_args()
-    batches, val, classes, pictures = load_parts(options.data, options.pictures)
+    batches, val, classes, pictures = load_parts(options.data, options.pictures, options.epochs)
     print(f"{pictures} pictures to train on, {len(val.labels)} to measure, {SIZE} px, ResNet-18")
     floor = math.log(1 + (classes - 1) / math.e)
     results: dict[str, Result] = {}
