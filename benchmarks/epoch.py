@@ -66,7 +66,7 @@ def ours(data: Path) -> Figures:
         "train.batch_size": BATCH,
         "train.epochs": 2,
     }
-    recipe = shortcut.read_recipe("default", changes)
+    recipe = shortcut.read_recipe("balanced", changes)
     with tempfile.TemporaryDirectory() as folder:
         outcome = shortcut.train(data, recipe, output=Path(folder) / "run")
         lines = (outcome.folder / "events.jsonl").read_text("utf-8").splitlines()

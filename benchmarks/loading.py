@@ -97,7 +97,7 @@ def our_warm(files: list[Path], crop: str) -> Callable[[], int]:
     keep_freed_memory()
     preprocess = Preprocess(128, 146)
     read = run_silently(read_pictures([Sample(path, "x") for path in files], 146, threads=1))
-    recipe = read_recipe("default", {"augment.crop.name": crop})
+    recipe = read_recipe("balanced", {"augment.crop.name": crop})
     labels = [0] * len(read.samples)
     loader = TrainingLoader(
         read.pictures, labels, recipe.augment, preprocess, BATCH, [128] * 99, seed=0, threads=0

@@ -124,7 +124,7 @@ def train(network: str, data: Path, options: argparse.Namespace) -> None:
     else:
         changes = RECIPE | (FULL if options.full else SHORT)
         changes |= {"model.name": network, "train.epochs": options.epochs}
-        recipe = shortcut.read_recipe("default", changes)
+        recipe = shortcut.read_recipe("balanced", changes)
         events = training(data, recipe, output=run, device=options.device)
     for event in events:
         if isinstance(event, EpochEnd):

@@ -29,7 +29,7 @@ class FakeBudget(Budget):
 
 
 def fake_job() -> SimpleNamespace:
-    job = SimpleNamespace(recipe=read_recipe("default", CHANGES), history=[])
+    job = SimpleNamespace(recipe=read_recipe("balanced", CHANGES), history=[])
     job.train = SimpleNamespace(sizes=[])
     job.plan = lambda sizes: setattr(job.train, "sizes", list(sizes))
     return job

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.test_training import make_job
 
+from shortcut import planning
 from shortcut.data.augment import growing_sizes
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
@@ -18,6 +19,7 @@ from shortcut.planning import (
     Work,
     choose_level,
     fill_time,
+    forecast,
     measure_costs,
     plan_epochs,
 )
@@ -98,6 +100,30 @@ def test_costs_are_measured_on_a_copy(tiny_photos: Path):
     averaged = job.averaged
     assert averaged is not None and int(averaged.n_averaged) == 0
     assert all(parameter.grad is None for parameter in job.classifier.model.parameters())
+
+
+def test_a_slow_step_is_timed_once(tiny_photos: Path, monkeypatch: pytest.MonkeyPatch):
+    taken: list[int] = []
+    monkeypatch.setattr(planning, "train_step", lambda *_: taken.append(1))
+    monkeypatch.setattr(planning, "PATIENCE", 1e-9)
+    measure_costs(make_job(tiny_photos), (16, 32))
+    assert len(taken) == 2
+
+
+def test_a_learning_rate_that_would_explode_does_not_spoil_the_timing(tiny_photos: Path):
+    job = make_job(tiny_photos, {"optim.name": "sgd", "optim.lr": 1e30})
+    assert measure_costs(job, (16, 32)).training(32) > 0
+
+
+def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
+    """A third of the time for a picture that is only measured."""
+    job = make_job(tiny_photos)
+    job.tested = 10.0
+    side = job.recipe.data.image_size
+    job.plan([side // 2, side])
+    training, measuring = 100 / 10 * (1 / 4 + 1), (2 * 30 + 30 + 60) / 10 / 3
+    expected = training + measuring + planning.CLOSING
+    assert forecast(job, Work(100, 30, 60)) == pytest.approx(expected)
 
 
 def test_a_larger_machine_does_everything_faster():

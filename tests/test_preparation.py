@@ -9,7 +9,7 @@ from tests.recipes import write_tiny_recipe
 from shortcut.data.folders import read_folder
 from shortcut.data.splits import carve_validation
 from shortcut.events import Notice
-from shortcut.precision import PLAIN
+from shortcut.precision import PLAIN, Choice
 from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
 from shortcut.world import find_world
@@ -20,7 +20,7 @@ def notices(photos: Path, changes: dict[str, object]) -> list[str]:
     recipe = read_recipe(write_tiny_recipe(photos.parent), changes)
     train, val = carve_validation(read_folder(photos).parts["all"], fraction=0.25, seed=0)
     parts = {"train": train, "val": val}
-    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, precision=PLAIN)
+    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=Choice(PLAIN, {}))
     return [event.text for event in story if isinstance(event, Notice)]
 
 

@@ -58,6 +58,8 @@ def test_a_run_folder_is_complete_and_the_data_untouched(tiny_photos: Path, tmp_
     assert read_recipe(outcome.folder / "recipe.yaml") == recipe
     rows = list(csv.DictReader((outcome.folder / "split.csv").read_text("utf-8").splitlines()))
     assert [row["split"] for row in rows].count("val") == 6
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert not any(text.startswith("forecast") for text in notices)  # nothing was timed
     epochs = [event for event in events if isinstance(event, EpochEnd)]
     results = list(csv.DictReader((outcome.folder / "results.csv").read_text("utf-8").splitlines()))
     assert [float(row["val_accuracy"]) for row in results] == pytest.approx(

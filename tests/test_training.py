@@ -15,7 +15,7 @@ from shortcut.data.splits import carve_validation
 from shortcut.errors import NumbersError
 from shortcut.events import EpochEnd, Finished, Step
 from shortcut.job import Job
-from shortcut.precision import PLAIN
+from shortcut.precision import PLAIN, Choice
 from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
 from shortcut.step import train_step
@@ -28,7 +28,7 @@ def make_job(photos: Path, changes: dict[str, object] | None = None) -> Job:
     recipe = read_recipe(write_tiny_recipe(photos.parent), changes)
     train, val = carve_validation(read_folder(photos).parts["all"], fraction=0.25, seed=0)
     parts = {"train": train, "val": val}
-    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, precision=PLAIN)
+    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=Choice(PLAIN, {}))
     while True:
         try:
             next(story)

@@ -16,6 +16,7 @@ from shortcut.planning import (
     Work,
     choose_level,
     fill_time,
+    forecast,
     measure_costs,
     plan_epochs,
 )
@@ -52,6 +53,15 @@ def choose_by_budget(
 def count_work(parts: Mapping[str, Sequence[Sample]]) -> Work:
     """Pictures to train on, to validate and to test."""
     return Work(len(parts["train"]), len(parts["val"]), len(parts.get("test", ())))
+
+
+def describe_forecast(job: Job, work: Work) -> Notice:
+    """How long a training without a budget will take, in one line."""
+    sizes = job.train.sizes
+    return Notice(
+        f"forecast: about {clock(forecast(job, work))} for {len(sizes)} epoch(s) of {sizes[0]} to "
+        f"{sizes[-1]} px; `--budget` plans for the time you have"
+    )
 
 
 def _at_level(recipe: Recipe, level: Level) -> Recipe:

@@ -28,7 +28,7 @@ from shortcut.models.resnet import StemName
 from shortcut.models.tensorfiles import read_tensors
 from shortcut.models.weights import load_matching
 from shortcut.optim import make_optimizer
-from shortcut.precision import Precision, choose_precision
+from shortcut.precision import Choice, choose_precision
 from shortcut.settings import Recipe
 from shortcut.world import World
 
@@ -43,7 +43,7 @@ def prepare(
     world: World,
     *,
     cache: Path,
-    precision: Precision | None = None,
+    choice: Choice | None = None,
 ) -> Generator[Event, None, Job]:
     """Read the pictures, build the network, choose number formats; yields progress, returns the
     job.
@@ -51,7 +51,7 @@ def prepare(
     Args:
         parts: `train` and `val`: labelled files.
         cache: folder for decoded pictures and downloaded weights.
-        precision: what an earlier part of this training used; None chooses by measurement.
+        choice: of the number format, where it was made already; None chooses by measurement.
 
     Raises:
         DataError: fewer than two classes, classes that do not match, too many unreadable files.
@@ -75,8 +75,8 @@ def prepare(
     if recipe.model.weights == "imagenet":
         yield from _load_imagenet(model, recipe.model.name, cache)
     model.to(world.device)
-    precision = precision or (yield from _choose_precision(model, recipe, world))
-    if precision.channels_last:
+    choice = choice or (yield from _choose_precision(model, recipe, world))
+    if choice.precision.channels_last:
         model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     name, mirror = recipe.model.name, recipe.data.mirror_below
     classifier = Classifier(model, name, stem, classes, preprocess, recipe, mirror)
@@ -88,7 +88,8 @@ def prepare(
         val=_validation_loader(recipe, val, classifier),
         optimizer=make_optimizer(model, recipe.optim),
         averaged=make_average(model, decay) if decay else None,
-        precision=precision,
+        precision=choice.precision,
+        tested=max(choice.images_per_second.values(), default=0.0),
     )
 
 
@@ -230,7 +231,7 @@ def _load_imagenet(model: ResNet, name: str, cache: Path) -> Generator[Event, No
 
 def _choose_precision(
     model: ResNet, recipe: Recipe, world: World
-) -> Generator[Event, None, Precision]:
+) -> Generator[Event, None, Choice]:
     choice = choose_precision(
         model,
         recipe.train.precision,
@@ -240,9 +241,9 @@ def _choose_precision(
     )
     if not choice.images_per_second:
         yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
-        return choice.precision
+        return choice
     figures = " · ".join(f"{what} {speed:.0f}" for what, speed in choice.images_per_second.items())
     yield Notice(
         f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
     )
-    return choice.precision
+    return choice

@@ -44,6 +44,9 @@ def read_recipe(name: str | Path, changes: Mapping[str, object] | None = None) -
         # Choices first: `optim.name` decides which other settings `optim` has.
         for key in sorted(layer, key=lambda key: (not key.endswith(".name"), key)):
             _lay_over(values, key.split("."), layer[key])
+        if layer.get("augment.flip") is False and "data.mirror_below" not in layer:
+            # Who says that a mirror image is another thing means it for the answers as well.
+            _lay_over(values, ["data", "mirror_below"], 0.0)
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

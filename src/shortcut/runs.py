@@ -23,8 +23,8 @@ from shortcut.head import fit_head
 from shortcut.job import Job
 from shortcut.keeping import keep_epoch, keep_interrupted, restore
 from shortcut.language import Lang
-from shortcut.pace import Pace, choose_by_budget, count_work
-from shortcut.precision import Precision
+from shortcut.pace import Pace, choose_by_budget, count_work, describe_forecast
+from shortcut.precision import Choice, Precision
 from shortcut.preparation import Parts, choose_parts, prepare
 from shortcut.recipe import read_recipe, to_yaml
 from shortcut.runfolder import (
@@ -44,7 +44,7 @@ from shortcut.world import World, find_world
 
 def train(
     data: str | Path,
-    recipe: Recipe | str | Path = "default",
+    recipe: Recipe | str | Path = "balanced",
     *,
     budget: float | None = None,
     output: str | Path | None = None,
@@ -106,7 +106,7 @@ def training(
     of_data = source.name, source.kind, source.root
     facts = gather_facts(*of_data, measured_on=measured_on, lang=lang, log_interval=log_interval)
     choice = None
-    if budget and budget.free:
+    if budget and budget.free and recipe.model.weights == "none":
         recipe, choice = choose_by_budget(recipe, parts, world, budget)
     name = f"{recipe.model.name}-{source.name}"
     _refuse_inside(Path(output or "runs") / name, source)
@@ -119,14 +119,15 @@ def training(
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
         write_split(folder / "split.csv", _as_written(parts, measured_on), source.root)
-        precision = choice and choice.precision
-        story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
+        story = prepare(recipe, parts, world, cache=default_cache(), choice=choice)
         job = yield from heard(story, _remember(notices))
         if recipe.model.weights != "none":
             yield from heard(fit_head(job), _remember(notices))
         pace = Pace(job, budget, count_work(parts)) if budget else None
         if pace:
             yield _noted(notices, pace.describe().text)
+        elif job.tested:
+            yield _noted(notices, describe_forecast(job, count_work(parts)).text)
     except BaseException:
         # Nothing has been trained: an empty run folder would only be in the way of the next try.
         clear_run_folder(folder)
@@ -159,11 +160,11 @@ def resuming(
         raise ModelError(
             f"{folder}: no epoch was finished, so there is nothing to go on from; train anew."
         )
-    precision = Precision(**state.precision)
+    choice = Choice(Precision(**state.precision), {})
     notices: list[str] = []
     world = find_world(device)
     yield Saved("run folder", folder)
-    story = prepare(recipe, parts, world, cache=default_cache(), precision=precision)
+    story = prepare(recipe, parts, world, cache=default_cache(), choice=choice)
     job = yield from heard(story, _remember(notices))
     restore(job, state)
     yield _noted(notices, f"resumed after epoch {len(job.history)}")

@@ -33,7 +33,7 @@ def test_no_file_over_a_megabyte(files):
 
 def test_every_recipe_says_what_to_expect():
     recipes = sorted((PACKAGE / "recipes").glob("*.yaml"))
-    assert {"default", "digits"} <= {recipe.stem for recipe in recipes}
+    assert {"balanced", "digits"} <= {recipe.stem for recipe in recipes}
     assert [fault for recipe in recipes for fault in texts.recipe_faults(recipe)] == []
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.recipe.strategies import CHANGES, SHIPPED, written
 
+from shortcut.errors import RecipeError
 from shortcut.recipe import list_recipes, parse_changes, read_recipe, to_yaml
 from shortcut.settings import (
     AdamSettings,
@@ -20,9 +21,13 @@ from shortcut.settings import (
     StepSchedule,
 )
 
+NAMES = {"fast", "balanced", "best", "finetune"} | {
+    *("digits", "tutorial-cats-dogs", "tutorial-hotdog")
+}
+
 
 def test_the_shipped_recipes_are_listed_with_what_to_expect():
-    assert sorted(["default", "digits", "tutorial-cats-dogs", "tutorial-hotdog"]) == SHIPPED
+    assert sorted(NAMES) == SHIPPED
     assert all(line.startswith(("Expect ", "Reaches ")) for line in list_recipes().values())
 
 
@@ -58,8 +63,15 @@ def test_the_tutorials_recipes_are_the_tutorials_settings():
     assert hotdog.data.image_size == cats.data.image_size == 224
 
 
+def test_no_mirroring_means_none_in_answers_either():
+    assert read_recipe("balanced").data.mirror_below == 0.9
+    assert read_recipe("balanced", {"augment.flip": False}).data.mirror_below == 0
+    with pytest.raises(RecipeError, match=r"no effect without `augment\.flip`"):
+        read_recipe("balanced", {"augment.flip": False, "data.mirror_below": 0.5})
+
+
 def test_recipes_are_frozen():
-    recipe = read_recipe("default")
+    recipe = read_recipe("balanced")
     with pytest.raises(ValidationError, match="frozen"):
         recipe.seed = 3
     with pytest.raises(ValidationError, match="frozen"):

@@ -124,9 +124,9 @@ def test_a_change_that_is_not_yaml(assignment):
 
 def test_an_unknown_recipe_gets_the_nearest_name():
     with pytest.raises(RecipeError) as refusal:
-        read_recipe("defualt")
+        read_recipe("balansed")
     assert str(refusal.value) == (
-        "unknown recipe `defualt`. Did you mean `default`? A file of your own must end in .yaml."
+        "unknown recipe `balansed`. Did you mean `balanced`? A file of your own must end in .yaml."
     )
     with pytest.raises(RecipeError, match=f"There are: {', '.join(SHIPPED)}"):
         read_recipe("zzzz")

@@ -31,7 +31,12 @@ FLAGS = {
 }
 """Flags that fingers know, and the settings they are short for."""
 
-RecipeName = Annotated[str, typer.Option(help="Name (`shortcut recipes`) or YAML file.")]
+NETWORK = {"model.name", "model.weights", "data.image_size"}
+"""Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
+
+RecipeName = Annotated[
+    str | None, typer.Option(help="Name (`shortcut recipes`) or YAML file; else `balanced`.")
+]
 BudgetOption = Annotated[
     str | None, typer.Option(help="Time for all of it: 90s, 10m, 1h. Plans network and epochs.")
 ]
@@ -48,7 +53,7 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 def train(
     data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
     *,
-    recipe: RecipeName = "default",
+    recipe: RecipeName = None,
     model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
     weights: Annotated[str | None, typer.Option(help="none or imagenet.")] = None,
     epochs: Annotated[int | None, typer.Option()] = None,
@@ -75,13 +80,14 @@ def train(
     from shortcut.recipe import parse_changes, read_recipe
 
     changes = {FLAGS[flag]: value for flag, value in given.items()} | parse_changes(set_ or [])
-    settings = read_recipe(recipe, changes)
+    pretrained = changes.get("model.weights", "none") != "none"
+    settings = read_recipe(recipe or ("finetune" if pretrained else "balanced"), changes)
     from shortcut import runs
 
     story = runs.training(
         data,
         settings,
-        budget=_budget(budget, free=not given.keys() & {"model", "image_size"}),
+        budget=_budget(budget, free=not (recipe or changes.keys() & NETWORK)),
         output=output,
         device=device,
         download=download,
