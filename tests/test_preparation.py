@@ -7,10 +7,11 @@ import pytest
 from tests.recipes import write_tiny_recipe
 
 from shortcut.data.folders import read_folder
+from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import carve_validation
 from shortcut.events import Notice
 from shortcut.precision import PLAIN, Choice
-from shortcut.preparation import prepare
+from shortcut.preparation import choose_parts, prepare
 from shortcut.recipe import read_recipe
 from shortcut.world import find_world
 
@@ -36,3 +37,13 @@ def test_a_network_that_ends_in_a_softmax_is_warned_of(tiny_photos: Path) -> Non
 @pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18"])
 def test_networks_that_give_logits_are_not(tiny_photos: Path, name: str) -> None:
     assert not any("softmax" in text for text in notices(tiny_photos, {"model.name": name}))
+
+
+@pytest.mark.parametrize(("with_test", "carved"), [(False, 20), (True, 10)])
+def test_less_is_carved_where_a_test_part_measures(with_test: bool, carved: int) -> None:
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(200)]
+    given = {"train": samples} | ({"test": samples[:20]} if with_test else {})
+    source = Source("x", Path(), "folders", ("a", "b"), given)
+    parts, measured_on = choose_parts(source, read_recipe("balanced"))
+    assert measured_on == "val" and len(parts["val"]) == carved
+    assert len(parts["train"]) == 200 - carved

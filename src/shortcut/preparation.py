@@ -15,6 +15,7 @@ from shortcut.data.augment import growing_sizes
 from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.data.preprocess import Preprocess
+from shortcut.data.resident import reside
 from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import carve_validation
 from shortcut.ema import make_average
@@ -35,6 +36,9 @@ from shortcut.world import World
 Parts = dict[str, Sequence[Sample]]
 VAL_FRACTION = 0.1
 """Carved off the training pictures where the data has no val part and the recipe says nothing."""
+VAL_BESIDE_TEST = 0.05
+"""The same where a test part measures in the end: then val has only the epoch to choose, and
+pictures are worth more in training."""
 
 
 def prepare(
@@ -115,7 +119,8 @@ def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", 
         return {"train": train, "val": given["test"]}, "test"
     parts: Parts = {"train": train, "val": given.get("val", ())}
     if "val" not in given:
-        share = VAL_FRACTION if fraction is None else fraction
+        usual = VAL_BESIDE_TEST if "test" in given else VAL_FRACTION
+        share = usual if fraction is None else fraction
         parts["train"], parts["val"] = carve_validation(train, fraction=share, seed=recipe.seed)
     if "test" in given:
         parts["test"] = given["test"]
@@ -180,7 +185,7 @@ def _softmax_warning(name: str, classes: int) -> Notice:
 
 def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> TrainingLoader:
     return TrainingLoader(
-        pictures=read.pictures,
+        pictures=reside(read.pictures, recipe.augment, classifier.device),
         labels=label_positions(read.samples, classifier.classes),
         augment=recipe.augment,
         preprocess=classifier.preprocess,

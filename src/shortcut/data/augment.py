@@ -86,23 +86,30 @@ def _choose_part(
 ) -> Pixels:
     crop = settings.crop
     if isinstance(crop, ResizedCrop):
-        return _random_part(pixels, crop, draws)
+        height, width, _ = pixels.shape
+        top, left, height, width = random_box(height, width, crop, draws)
+        return pixels[top : top + height, left : left + width]
     pixels = evaluation.fitted(pixels)
     if isinstance(crop, ShiftCrop):
         return _shifted_square(pixels, crop, evaluation.image_size, draws)
     return evaluation.middle(pixels)
 
 
-def _random_part(pixels: Pixels, crop: ResizedCrop, draws: Draws) -> Pixels:
-    """A part of random area and proportion at a random place (Inception's crop,
-    arXiv:1409.4842); what would leave the picture is trimmed."""
-    height, width, _ = pixels.shape
+def random_box(
+    height: int, width: int, crop: ResizedCrop, draws: Draws
+) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a part of random area and proportion at a random place
+    (Inception's crop, arXiv:1409.4842); what would leave the picture is trimmed.
+
+    Args:
+        draws: the picture's row of `epoch_draws`.
+    """
     area = height * width * (crop.smallest + draws[0] * (1 - crop.smallest))
     ratio = crop.ratio ** (2 * draws[1] - 1)
     w = max(1, min(width, round(math.sqrt(area * ratio))))
     h = max(1, min(height, round(math.sqrt(area / ratio))))
     left, top = int(draws[2] * (width - w + 1)), int(draws[3] * (height - h + 1))
-    return pixels[top : top + h, left : left + w]
+    return top, left, h, w
 
 
 def _shifted_square(pixels: Pixels, crop: ShiftCrop, side: int, draws: Draws) -> Pixels:

@@ -16,7 +16,8 @@ from torch import Tensor
 from shortcut.data.augment import epoch_draws, epoch_order, training_views
 from shortcut.data.cache import Pictures
 from shortcut.data.preprocess import Preprocess
-from shortcut.settings import AugmentSettings
+from shortcut.data.resident import Resident
+from shortcut.settings import AugmentSettings, ResizedCrop
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,17 @@ class TrainingLoader:
         draws = epoch_draws(count, self.seed, epoch)
 
         def views(indices: Sequence[int]) -> Tensor:
+            rows, crop = draws[list(indices)], self.augment.crop
+            if isinstance(self.pictures, Resident):
+                assert isinstance(crop, ResizedCrop)  # `reside` saw to it
+                return self.pictures.views(indices, crop, self.augment.flip, size, rows)
             pictures = [self.pictures[index] for index in indices]
-            rows = draws[list(indices)]
             return training_views(pictures, self.augment, self.preprocess, size, rows)
 
         order = epoch_order(count, self.seed, epoch)
         lists = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
-        return _batches(lists, views, self.labels, self.threads)
+        threads = 0 if isinstance(self.pictures, Resident) else self.threads
+        return _batches(lists, views, self.labels, threads)
 
 
 @dataclass(frozen=True)
