@@ -1,5 +1,8 @@
 """Number formats: the wanted one, chosen without touching the network."""
 
+import copy
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +57,35 @@ def test_a_wanted_format_is_taken_whatever_is_fast(model, monkeypatch, wanted):
     choices = [choose(model, wanted) for _ in range(3)]
     assert choices[0].precision.format == wanted
     assert choices[0] == choices[1] == choices[2]  # no clock decides
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(0.9, True), (0.99, False), (math.inf, False)])
+def test_compiling_has_to_pay(model, monkeypatch, seconds, taken):
+    monkeypatch.setattr(precision, "_step_seconds", lambda m, c, i: 1.0)
+    monkeypatch.setattr(precision, "_compiled_seconds", lambda m, c, i: seconds)
+    choice = choose_precision(model, "auto", image_size=16, batch_size=4, device=CPU, compiled=True)
+    assert choice.precision.compiled is taken
+    assert choice.precision.describe().endswith(", compiled") is taken
+
+
+def test_a_machine_that_cannot_compile_goes_on_without(model, monkeypatch):
+    def fail(self: nn.Module) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(nn.Module, "compile", fail)
+    choice = choose_precision(model, "auto", image_size=16, batch_size=4, device=CPU, compiled=True)
+    assert not choice.precision.compiled
+    assert list(choice.images_per_second.values())[-1] == 0
+
+
+def test_a_compiled_network_keeps_its_names_and_answers(model):
+    """By a backend that needs no compiler; copies, as averaging makes them, are plain."""
+    images = torch.rand(2, 3, 16, 16)
+    expected, names = model.eval()(images), list(model.state_dict())
+    model.compile(backend="eager")
+    assert torch.equal(model(images), expected)
+    assert list(model.state_dict()) == names
+    assert copy.deepcopy(model)._compiled_call_impl is None
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -31,7 +31,7 @@ large ones take more, the plan after reading makes good."""
 
 def choose_by_budget(
     recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
-) -> tuple[Recipe, Choice]:
+) -> tuple[Recipe, Choice | None]:
     """`recipe` with the network and the sizes that suit the budget on this machine, and the number
     format that was found on the way."""
     base, size = LEVELS[0], LEVELS[0].final
@@ -47,7 +47,8 @@ def choose_by_budget(
     rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
     reading = READING * (work.train + work.val + work.test)
     level = choose_level(rate, work, budget.left() - reading, classes)
-    return _at_level(recipe, level), choice
+    # A network to be compiled is tested once more, as it will be.
+    return _at_level(recipe, level), None if recipe.train.compile else choice
 
 
 def count_work(parts: Mapping[str, Sequence[Sample]]) -> Work:

@@ -5,8 +5,9 @@ bfloat16 on a CPU without the instructions for it is more than twice as slow and
 """
 
 import copy
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -21,6 +22,15 @@ class Precision:
 
     format: Format
     channels_last: bool
+    compiled: bool = False
+    """The network goes through `torch.compile`."""
+
+    def prepare(self, model: nn.Module) -> None:
+        """Bring a network into the layout, and compile it where that was chosen; in place."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        model.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+        if self.compiled:
+            model.compile()
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """Convolutions in bfloat16 inside this context, or a context that does nothing."""
@@ -33,13 +43,17 @@ class Precision:
 
     def describe(self) -> str:
         """`bf16, channels last` and the like."""
-        return self.format + (", channels last" if self.channels_last else "")
+        words = [self.format, "channels last" * self.channels_last, "compiled" * self.compiled]
+        return ", ".join(filter(None, words))
 
 
 PLAIN = Precision("fp32", channels_last=False)
 EXACT = Precision("fp32", channels_last=True)
 """What final figures and predictions are computed in."""
 CANDIDATES = (PLAIN, EXACT, Precision("bf16", channels_last=True))
+WORTH_COMPILING = 1.05
+"""A compiled network must be so many times as fast: compiling takes a minute, again for another
+size."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +71,17 @@ def choose_precision(
     image_size: int,
     batch_size: int,
     device: torch.device,
+    compiled: bool = False,
 ) -> Choice:
     """Time a few training steps of a copy of `model` in each candidate and take the fastest.
 
-    A `wanted` format is taken untimed, so that two runs of one recipe
-    compute the same bits.
+    A `wanted` format is taken untimed, so that two runs of one recipe compute the same bits.
+
+    Args:
+        compiled: try the fastest candidate compiled as well, once that is warm.
     """
     if wanted != "auto":
-        return Choice(Precision(wanted, channels_last=True), {})
+        return Choice(Precision(wanted, channels_last=True, compiled=compiled), {})
     pictures = batch_size
     if device.type == "cpu":
         # Seconds, not minutes: on a CPU the ratios hardly depend on the batch.
@@ -73,15 +90,25 @@ def choose_precision(
     images = torch.rand(pictures, 3, image_size, image_size, device=device)
     speeds: dict[Precision, float] = {}
     for candidate in CANDIDATES:
-        trial.to(
-            memory_format=torch.channels_last
-            if candidate.channels_last
-            else torch.contiguous_format
-        )
+        candidate.prepare(trial)
         seconds = min(_step_seconds(trial, candidate, images) for _ in range(3))
         speeds[candidate] = pictures / seconds
     best = max(speeds, key=lambda candidate: speeds[candidate])
+    if compiled:
+        candidate = replace(best, compiled=True)
+        speeds[candidate] = pictures / _compiled_seconds(trial, candidate, images)
+        if speeds[candidate] > WORTH_COMPILING * speeds[best]:
+            best = candidate
     return Choice(best, {candidate.describe(): speed for candidate, speed in speeds.items()})
+
+
+def _compiled_seconds(trial: nn.Module, candidate: Precision, images: Tensor) -> float:
+    """Of a warm step; infinite where this machine cannot compile (no C++ compiler, say)."""
+    try:
+        candidate.prepare(trial)
+        return min(_step_seconds(trial, candidate, images) for _ in range(4))
+    except Exception:  # the compiler's errors have no base of their own
+        return math.inf
 
 
 def _step_seconds(model: nn.Module, precision: Precision, images: Tensor) -> float:

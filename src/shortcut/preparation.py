@@ -80,8 +80,7 @@ def prepare(
         yield from _load_imagenet(model, recipe.model.name, cache)
     model.to(world.device)
     choice = choice or (yield from _choose_precision(model, recipe, world))
-    if choice.precision.channels_last:
-        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    choice.precision.prepare(model)
     name, mirror = recipe.model.name, recipe.data.mirror_below
     classifier = Classifier(model, name, stem, classes, preprocess, recipe, mirror)
     decay = recipe.train.ema_decay
@@ -243,6 +242,7 @@ def _choose_precision(
         image_size=recipe.data.image_size,
         batch_size=recipe.train.batch_size,
         device=world.device,
+        compiled=recipe.train.compile,
     )
     if not choice.images_per_second:
         yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")

@@ -223,6 +223,8 @@ class TrainSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` times formats and memory layouts on this machine for some seconds and takes the
     fastest; another machine may then compute other bits."""
+    compile: bool = False
+    """Try `torch.compile`; it is used where a warm self-test says that it is faster."""
     keep: Annotated[int, Field(ge=1)] | Literal["all"] = 3
     """How many improvements stay in `kept/`."""
 

@@ -28,6 +28,7 @@ FLAGS = {
     "workers": "data.workers",
     "seed": "seed",
     "target_accuracy": "train.target_accuracy",
+    "compile_": "train.compile",
 }
 """Flags that fingers know, and the settings they are short for."""
 
@@ -42,6 +43,9 @@ BudgetOption = Annotated[
 ]
 Target = Annotated[float | None, typer.Option(help="Stop when validation has shown it: 0.95.")]
 Cache = Annotated[str | None, typer.Option(help="Of decoded pictures: auto, off, ram or disk.")]
+Compile = Annotated[
+    bool | None, typer.Option("--compile", help="Try torch.compile; used where it is faster.")
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
 ]
@@ -66,6 +70,7 @@ def train(
     seed: Annotated[int | None, typer.Option()] = None,
     budget: BudgetOption = None,
     target_accuracy: Target = None,
+    compile_: Compile = None,
     set_: Set = None,
     output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
     device: Device = "auto",
