@@ -20,7 +20,6 @@ from shortcut.job import Job
 from shortcut.metrics import Scores
 from shortcut.precision import EXACT
 from shortcut.record import PredictedFile, Record, render_record
-from shortcut.report.charts import draw_confusion, draw_curves
 from shortcut.runfolder import Facts, write_text
 
 FILES = {
@@ -84,6 +83,9 @@ def conclude(
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
 
+    # Here, not above: matplotlib takes a second that nobody should wait for before the first step.
+    from shortcut.report.charts import draw_curves
+
     draw_curves(job.history, folder / "curves.png", title=folder.name, part=facts.measured_on)
     yield Saved("curves", folder / "curves.png")
     save_confusion(test or val, folder)
@@ -122,6 +124,8 @@ def save_confusion(scores: Scores, folder: Path) -> None:
     Raises:
         ResourceError: if they cannot be written.
     """
+    from shortcut.report.charts import draw_confusion
+
     draw_confusion(scores, folder / "confusion_matrix.png")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

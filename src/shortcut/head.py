@@ -7,17 +7,20 @@ fitting it first keeps them (linear probing, then fine-tuning: arXiv:2202.10054)
 
 import copy
 from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from shortcut.classifier import Classifier
 from shortcut.data.loaders import EvaluationLoader
 from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
 from shortcut.precision import EXACT
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 """Inverse weights of the penalty on large weights; validation chooses."""
@@ -74,12 +77,15 @@ def _features(
     return np.concatenate(found)
 
 
-def _fit(features: Features, labels: Sequence[int], strength: float) -> LogisticRegression:
+def _fit(features: Features, labels: Sequence[int], strength: float) -> "LogisticRegression":
+    # Here, not above: scikit-learn takes two seconds at the start of every command.
+    from sklearn.linear_model import LogisticRegression
+
     # A fit that has not quite converged is a good start all the same.
     return LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(features, labels)
 
 
-def _rows(fit: LogisticRegression) -> tuple[Features, Features]:
+def _rows(fit: "LogisticRegression") -> tuple[Features, Features]:
     """A row of weights and a bias for each class; for two, scikit-learn has one row for both."""
     weight, bias = np.asarray(fit.coef_), np.asarray(fit.intercept_)
     if len(weight) == 1:

@@ -7,7 +7,6 @@ from shortcut.checkpoint import State, optimizer_tensors, restore_optimizer, sav
 from shortcut.errors import ModelError
 from shortcut.events import EpochEnd
 from shortcut.job import Job
-from shortcut.report.charts import draw_curves
 from shortcut.runfolder import Facts, keep_improvement
 
 
@@ -47,6 +46,8 @@ def keep_interrupted(job: Job, folder: Path, facts: Facts) -> None:
     job.measured.save(folder / "last.safetensors")
     if not job.history:
         return
+    from shortcut.report.charts import draw_curves  # matplotlib takes a second
+
     part = facts.measured_on
     draw_curves(job.history, folder / "curves.png", title=folder.name, part=part)
 

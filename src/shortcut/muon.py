@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
+
+from shortcut.uncompiled import UncompiledAdamW
 
 STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -37,7 +38,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     return whole @ x
 
 
-class Muon(AdamW):
+class Muon(UncompiledAdamW):
     """Muon for groups with `"orthogonal": True`, AdamW (fused) for the others.
 
     A filter (out, in, h, w) counts as the matrix (out, in x h x w).

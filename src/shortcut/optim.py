@@ -1,10 +1,11 @@
 """The optimizer a recipe asks for, with weight decay where it belongs."""
 
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 
 from shortcut.muon import Muon
 from shortcut.settings import MuonSettings, OptimSettings, SgdSettings
+from shortcut.uncompiled import UncompiledAdam, UncompiledAdamW, UncompiledSGD
 
 
 def make_optimizer(model: nn.Module, settings: OptimSettings) -> Optimizer:
@@ -27,9 +28,11 @@ def make_optimizer(model: nn.Module, settings: OptimSettings) -> Optimizer:
         optimizer = _make_muon(wide, flat, settings)
     elif isinstance(settings, SgdSettings):
         momentum = settings.momentum
-        optimizer = SGD(groups, settings.lr, momentum, nesterov=settings.nesterov, fused=True)
+        optimizer = UncompiledSGD(
+            groups, settings.lr, momentum, nesterov=settings.nesterov, fused=True
+        )
     else:
-        make = Adam if settings.name == "adam" else AdamW
+        make = UncompiledAdam if settings.name == "adam" else UncompiledAdamW
         optimizer = make(groups, settings.lr, (settings.beta1, settings.beta2), fused=True)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]

@@ -55,8 +55,8 @@ class DataSettings(Settings):
     """Training goes on without unreadable pictures while their share is below this."""
     cache: Literal["auto", "off", "ram", "disk"] = "auto"
     """Where decoded pictures stay: in memory, on the disk for the next run (mapped from there), or
-    nowhere. `auto`: on the disk, and in memory as far as they fit. The network sees the same in all
-    cases."""
+    nowhere. `auto`: on the disk, and in the first run also in memory as far as they fit. The
+    network sees the same in all cases."""
     workers: Annotated[int, Field(ge=0)] | None = None
     """Threads that prepare pictures; None: one on small machines, more where there are more
     cores."""

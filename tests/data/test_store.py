@@ -65,6 +65,7 @@ def test_every_mode_gives_the_same_pixels(samples, tmp_path, monkeypatch):
         assert_same(got, plain)
         again, _ = read(samples, Keeping(mode, tmp_path / mode))
         assert_same(again, plain)
+        assert isinstance(again.pictures, Mapped if mode == "auto" else kind)
     assert not (tmp_path / "off").exists() and not (tmp_path / "ram").exists()
 
 

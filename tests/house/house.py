@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "shortcut"
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "events", "language", "budget", "settings", "recipe"}),
     frozenset(
-        {"models", "data", "optim", "muon", "schedule", "ema", "metrics"}
+        {"models", "data", "optim", "muon", "uncompiled", "schedule", "ema", "metrics"}
         | {
             "world",
             "allocator",
@@ -49,7 +49,8 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),
-    "optim": frozenset({"muon"}),
+    "optim": frozenset({"muon", "uncompiled"}),
+    "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),
     "runs": frozenset({"pace", "conclusion", "keeping"}),
     "cli": frozenset({"__init__"}),

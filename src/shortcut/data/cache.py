@@ -19,7 +19,7 @@ from PIL import Image
 from shortcut.data.decode import decode_picture
 from shortcut.data.preprocess import Pixels, resize_short
 from shortcut.data.samples import Sample
-from shortcut.data.store import Mapped, StoreWriter, make_room, open_store, store_name
+from shortcut.data.store import StoreWriter, make_room, open_store, store_name
 from shortcut.errors import DataError, DecodeError
 from shortcut.events import Notice, Progress
 
@@ -72,7 +72,7 @@ class Keeping:
     """Where decoded pictures stay."""
 
     mode: CacheMode = "ram"
-    """`auto`: on the disk for the next run, and in memory as far as they fit."""
+    """`auto`: on the disk for the next run, and until then in memory as far as they fit."""
     folder: Path | None = None
     """For stores; None stores nothing."""
 
@@ -140,8 +140,7 @@ def read_pictures(
     name = store_name([sample.path for sample in samples], short_side)
     if found := open_store(folder, name):
         pictures, broken = found
-        kept = _loaded(pictures) if keeping.mode == "auto" else pictures
-        return _read(kept, samples, broken)
+        return _read(pictures, samples, broken)
     return (yield from _decode_all(samples, short_side, threads, keeping.mode, folder, name))
 
 
@@ -216,14 +215,6 @@ def _finish_store(shelf: _Shelf) -> Generator[Notice, None, None]:
             shelf.writer.finish(shelf.broken)
     except OSError as error:
         yield Notice(f"decoded pictures are not stored ({error.strerror})")
-
-
-def _loaded(pictures: Mapped) -> Pictures:
-    """In memory where they fit: what is only mapped, the system may drop and read again."""
-    if len(pictures.bytes) > memory_bytes() * MEMORY_SHARE:
-        return pictures
-    pictures.bytes = np.array(pictures.bytes)
-    return pictures
 
 
 def _read(pictures: Pictures, samples: Sequence[Sample], broken: dict[int, str]) -> Read:

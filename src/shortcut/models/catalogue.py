@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from shortcut.models.ghosts import shapes_only
-from shortcut.models.tracing import trace
 from shortcut.models.variants import VARIANTS, create_model, find_variant
+from shortcut.models.work import multiply_adds
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _describe(name: str) -> Entry:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         image_size=size,
         classes=classes,
-        multiply_adds=trace(model, size).multiply_adds,
+        multiply_adds=multiply_adds(model, size),
         top1_v1=first,
         top1_v2=second,
         source=source,
