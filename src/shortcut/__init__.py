@@ -2,7 +2,7 @@
 
     import shortcut
     outcome = shortcut.train("photos")
-    shortcut.load("runs/resnet18_half-photos/best.safetensors").predict("a.jpg")
+    shortcut.load("runs/resnet18_pool32-photos/best.safetensors").predict("a.jpg")
 
 Names load on first use (PEP 562), so `import shortcut` and `--help` do not wait for torch.
 """

@@ -45,9 +45,11 @@ class Level:
 
 
 LEVELS = (
-    Level("resnet18_half", start=64, final=96, tested=112, epochs=1),
-    Level("resnet18_half", start=64, final=112, tested=128, epochs=10),
-    Level("resnet18_half", start=64, final=128, tested=144, epochs=24),
+    Level("resnet18_pool32", start=64, final=96, tested=112, epochs=1),
+    Level("resnet18_pool32", start=64, final=112, tested=128, epochs=10),
+    Level("resnet18_pool32", start=64, final=128, tested=144, epochs=20),
+    Level("resnet18_pool48", start=64, final=128, tested=144, epochs=20),
+    Level("resnet18_pool64", start=64, final=144, tested=160, epochs=40),
 )
 
 

@@ -123,7 +123,7 @@ def test_pool_block_shrinks_before_both_ways(stride: int, height: int, width: in
 
 
 def test_the_half_net_has_a_quarter_of_the_weights_and_begins_as_the_identity() -> None:
-    half, whole = create_model("resnet18_half", num_classes=2), on_meta("resnet18", 2)
+    half, whole = create_model("resnet18_pool32", num_classes=2), on_meta("resnet18", 2)
     assert count(half) / count(whole) == pytest.approx(0.25, abs=0.005)
     with torch.no_grad():
         x = torch.rand(2, 32, 8, 8)

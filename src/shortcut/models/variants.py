@@ -82,7 +82,10 @@ VARIANTS: dict[str, Variant] = {
     "resnet44": _cifar(PadBlock, 44),
     "resnet56": _cifar(PadBlock, 56),
     "resnet110": _cifar(PadBlock, 110),
-    "resnet18_half": Variant(PoolBlock, (2, 2, 2, 2), inplanes=32, zero_init=True),
+    **{
+        f"resnet18_pool{width}": Variant(PoolBlock, (2, 2, 2, 2), inplanes=width, zero_init=True)
+        for width in (32, 48, 64)  # channels of the first stage
+    },
     "plain18": Variant(PlainBlock, (2, 2, 2, 2)),
     "plain34": Variant(PlainBlock, (3, 4, 6, 3)),
     "plain20": _cifar(PlainBlock, 20),
