@@ -2,7 +2,8 @@
 
 ResNet-18, 128 px, batch 64, random part and mirroring. `usual`: torchvision's ImageFolder with
 RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize, a DataLoader with 0, 1 and 2 workers
-(its best counts), float32, Adam. `shortcut`: the default recipe with that network at that size.
+(its best counts), float32, Adam. `shortcut`: `balanced` with that network, size, batch and
+optimizer.
 In turn, processes of their own; seconds of the second epoch by each one's own clock.
 
     python benchmarks/epoch.py DATA [--rounds 5] [--pictures 1024]
@@ -65,6 +66,8 @@ def ours(data: Path) -> Figures:
         "augment.final_scale": 1.0,
         "train.batch_size": BATCH,
         "train.epochs": 2,
+        "train.ema_decay": 0.0,
+        "optim.name": "adam",
     }
     recipe = shortcut.read_recipe("balanced", changes)
     with tempfile.TemporaryDirectory() as folder:
