@@ -49,7 +49,7 @@ LEVELS = (
     Level("resnet18_pool32", start=64, final=112, tested=128, epochs=10),
     Level("resnet18_pool32", start=64, final=128, tested=144, epochs=20),
     Level("resnet18_pool48", start=64, final=128, tested=144, epochs=20),
-    Level("resnet18_pool64", start=64, final=144, tested=160, epochs=40),
+    Level("resnet18_pool56", start=64, final=144, tested=160, epochs=40),
 )
 
 

@@ -83,7 +83,7 @@ def test_unknown_model_offers_the_nearest(shortcut: Run, tiny_photos: Path) -> N
     ("words", "expected"),
     [
         (["--set", "optim.lrr=1"], ["optim.lrr", "Did you mean `optim.lr`?"]),
-        (["--set", "optim.momentum=0.9"], ["optim.momentum", "no effect", "adamw"]),
+        (["--set", "optim.momentum=0.9"], ["optim.momentum", "no effect", "muon"]),
         (["--set", "lr"], ["KEY=VALUE"]),
         (["--epochs", "0"], ["train.epochs", "greater than or equal to 1"]),
         (["--image-size", "7"], ["data.image_size", "8"]),

@@ -44,7 +44,7 @@ def test_the_table_has_the_rows_of_the_plan() -> None:
         *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
         *("wide_resnet50_2", "wide_resnet101_2"),
         *("resnet20", "resnet32", "resnet44", "resnet56", "resnet110"),
-        *("resnet18_pool32", "resnet18_pool48", "resnet18_pool64"),
+        *("resnet18_pool32", "resnet18_pool48", "resnet18_pool56"),
         *("plain18", "plain34", "plain20", "plain56"),
         "resnet34_tutorial",
     ]

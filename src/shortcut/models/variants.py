@@ -84,7 +84,8 @@ VARIANTS: dict[str, Variant] = {
     "resnet110": _cifar(PadBlock, 110),
     **{
         f"resnet18_pool{width}": Variant(PoolBlock, (2, 2, 2, 2), inplanes=width, zero_init=True)
-        for width in (32, 48, 64)  # channels of the first stage
+        # Channels of the first stage. Not 64: a file of weights could not be told from resnet18's.
+        for width in (32, 48, 56)
     },
     "plain18": Variant(PlainBlock, (2, 2, 2, 2)),
     "plain34": Variant(PlainBlock, (3, 4, 6, 3)),
