@@ -75,7 +75,12 @@ def parse_changes(assignments: Iterable[str]) -> dict[str, object]:
 
 def to_yaml(recipe: Recipe) -> str:
     """Every setting of the recipe as YAML that `read_recipe` reads back."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    values = recipe.model_dump(mode="json")
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    if yaml.safe_load(text) == values:
+        return text
+    # PyYAML writes a few odd line ends (U+0085) as they are, and then reads a space.
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=False)
 
 
 def _load(name: str | Path) -> dict[str, Any]:

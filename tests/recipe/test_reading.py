@@ -63,6 +63,12 @@ def test_the_tutorials_recipes_are_the_tutorials_settings():
     assert hotdog.data.image_size == cats.data.image_size == 224
 
 
+@pytest.mark.parametrize("name", ["\x85", "a\u2028b", "\x00", "汪 und Wau"])
+def test_odd_names_survive_yaml(name, own):
+    recipe = read_recipe("balanced", {"name": name})
+    assert read_recipe(written(own, to_yaml(recipe))) == recipe
+
+
 def test_no_mirroring_means_none_in_answers_either():
     assert read_recipe("balanced").data.mirror_below == 0.9
     assert read_recipe("balanced", {"augment.flip": False}).data.mirror_below == 0
