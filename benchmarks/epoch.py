@@ -9,14 +9,13 @@ In turn, processes of their own; seconds of the second epoch by each one's own c
     python benchmarks/epoch.py DATA [--rounds 5] [--pictures 1024]
 """
 
-import argparse
 import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from pairs import Figures, median, ratio, report, run_in_turn
+from pairs import Figures, compare, link_some, make_parser, median, report, run_in_turn
 
 SIDES = ("usual, 0 workers", "usual, 1 worker", "usual, 2 workers", "shortcut")
 SIZE, BATCH = 128, 64
@@ -77,40 +76,20 @@ def ours(data: Path) -> Figures:
     return {key: ends[-1][key] for key in ("images_per_second", "waiting")}
 
 
-def subset(data: Path, pictures: int, folder: Path) -> Path:
-    """Links to `pictures` of train, as many of each class, and a few of test."""
-    for part, count in (("train", pictures), ("test", 16)):
-        classes = sorted(path for path in (data / part).iterdir() if path.is_dir())
-        for source in classes:
-            target = folder / part / source.name
-            target.mkdir(parents=True)
-            for file in sorted(source.iterdir())[: count // len(classes)]:
-                (target / file.name).symlink_to(file.resolve())
-    return folder
-
-
 def main() -> None:
     """Parse; be a side, or run all sides in turn and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=1024)
-    parser.add_argument("--side", choices=SIDES)
-    options = parser.parse_args()
+    options = make_parser(__doc__, SIDES, rounds=5, pictures=1024).parse_args()
     if options.side:
         at = SIDES.index(options.side)
         print(json.dumps(ours(options.data) if at == 3 else usual(options.data, workers=at)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        data = subset(options.data, options.pictures, Path(folder))
+        data = link_some(options.data, {"train": options.pictures, "test": 16}, Path(folder))
         sides = {side: [sys.executable, __file__, str(data), "--side", side] for side in SIDES}
         found = run_in_turn(sides, options.rounds)
     key = "images_per_second"
     best = max(SIDES[:3], key=lambda side: median(found[side], key))
-    rows = [
-        [side, f"{median(found[side], key):.1f}", f"{ratio(found[side], found[best], key):.2f}"]
-        for side in SIDES
-    ]
+    rows = compare(found, key, dict.fromkeys(SIDES, best))
     print(f"waiting for pictures: {median(found['shortcut'], 'waiting'):.1%} of the time")
     report("epoch", ["side", "images/s", "to the best usual"], rows, found)
 

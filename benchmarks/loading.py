@@ -8,14 +8,13 @@ which opens the file every time. In turn, each in a process with one thread; ima
     python benchmarks/loading.py DATA [--rounds 5] [--pictures 1024]
 """
 
-import argparse
 import json
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pairs import Figures, median, ratio, report, run_in_turn
+from pairs import Figures, compare, make_parser, report, run_in_turn
 
 SIDES = (
     *("cold usual", "cold shortcut"),
@@ -137,12 +136,7 @@ def time_side(side: str, files: list[Path]) -> Figures:
 
 def main() -> None:
     """Parse; be a side, or run all sides in turn and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pictures", type=int, default=1024)
-    parser.add_argument("--side", choices=SIDES)
-    options = parser.parse_args()
+    options = make_parser(__doc__, SIDES, rounds=5, pictures=1024).parse_args()
     if options.side:
         import torch
 
@@ -152,13 +146,8 @@ def main() -> None:
     base = [sys.executable, __file__, str(options.data), "--pictures", str(options.pictures)]
     sides = {side: [*base, "--side", side] for side in SIDES}
     found = run_in_turn(sides, options.rounds, threads=1)
-    key = "images_per_second"
-    rows = []
-    for side in SIDES:
-        usual = found[f"{side.split()[0]} usual"]
-        rows.append(
-            [side, f"{median(found[side], key):,.0f}", f"{ratio(found[side], usual, key):.2f}"]
-        )
+    against = {side: f"{side.split()[0]} usual" for side in SIDES}
+    rows = compare(found, "images_per_second", against)
     report("loading", ["side", "images/s a core", "to the usual"], rows, found)
 
 

@@ -1,5 +1,6 @@
 """What the benchmarks share: sides run in turn (A B A B ...), each in its own
 process; medians; the machine in words; a table and a JSON file.
+
 A side is a command that prints one JSON object of figures as its last line. Each runs in a process
 of its own, so that no side inherits another's threads, caches or allocator.
 """
@@ -11,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import metadata
@@ -51,6 +53,42 @@ def median(rounds: Sequence[Figures], key: str) -> float:
 def ratio(ours: Sequence[Figures], theirs: Sequence[Figures], key: str) -> float:
     """The median of the rounds' own ratios: it holds where the machine's speed drifts."""
     return statistics.median(a[key] / b[key] for a, b in zip(ours, theirs, strict=True))
+
+
+def compare(
+    found: Mapping[str, Sequence[Figures]], key: str, against: Mapping[str, str]
+) -> list[list[str]]:
+    """A row for each side: its name, its median of `key`, and the ratio to the side named in
+    `against`."""
+    return [
+        [side, f"{median(rounds, key):,.1f}", f"{ratio(rounds, found[against[side]], key):.2f}"]
+        for side, rounds in found.items()
+    ]
+
+
+def make_parser(
+    text: str | None, sides: Sequence[str], rounds: int, pictures: int
+) -> ArgumentParser:
+    """Of what benchmarks on photos take: DATA, --rounds, --pictures, and --side for a child."""
+    parser = ArgumentParser(description=text)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--pictures", type=int, default=pictures)
+    parser.add_argument("--side", choices=sides)
+    return parser
+
+
+def link_some(data: Path, counts: Mapping[str, int], folder: Path) -> Path:
+    """Links in `folder` to the first so many pictures of each part, the same number of each
+    class."""
+    for part, count in counts.items():
+        classes = sorted(path for path in (data / part).iterdir() if path.is_dir())
+        for source in classes:
+            target = folder / part / source.name
+            target.mkdir(parents=True)
+            for file in sorted(source.iterdir())[: count // len(classes)]:
+                (target / file.name).symlink_to(file.resolve())
+    return folder
 
 
 def describe_machine() -> dict[str, str | int]:

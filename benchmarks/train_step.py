@@ -18,11 +18,36 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pairs import Figures, median, ratio, report, run_in_turn
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
 ROWS = ("resnet34:224:32", "resnet50:224:32", "resnet18:128:64")
 SIDES = ("tutorial", "timm", "shortcut")
+
+
+def usual_step(
+    network: "nn.Module", optimizer: "Optimizer", images: "Tensor", *, bfloat16: bool = False
+) -> Callable[[], float]:
+    """The five lines that everybody writes."""
+    import torch
+
+    criterion = torch.nn.CrossEntropyLoss()
+    labels = torch.randint(0, 2, (len(images),))
+
+    def step() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = criterion(network(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
 
 
 def tutorial(name: str, size: int, batch: int) -> Callable[[], object]:
@@ -31,17 +56,7 @@ def tutorial(name: str, size: int, batch: int) -> Callable[[], object]:
 
     network = models.get_model(name, num_classes=2)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.001)
-    criterion = torch.nn.CrossEntropyLoss()
-    images, labels = torch.randn(batch, 3, size, size), torch.randint(0, 2, (batch,))
-
-    def step() -> float:
-        loss = criterion(network(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return usual_step(network, optimizer, torch.randn(batch, 3, size, size))
 
 
 def tuned_timm(name: str, size: int, batch: int) -> Callable[[], object]:
@@ -51,20 +66,9 @@ def tuned_timm(name: str, size: int, batch: int) -> Callable[[], object]:
 
     network = timm.create_model(name, num_classes=2).to(memory_format=torch.channels_last)
     optimizer = create_optimizer_v2(network, opt="sgd", lr=0.05, momentum=0.9)
-    criterion = torch.nn.CrossEntropyLoss()
     images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, 2, (batch,))
     fast = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-
-    def step() -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            loss = criterion(network(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
+    return usual_step(network, optimizer, images, bfloat16=fast)
 
 
 def ours(name: str, size: int, batch: int) -> Callable[[], object]:

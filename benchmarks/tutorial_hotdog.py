@@ -1,8 +1,8 @@
 """How much faster is `--recipe tutorial-hotdog` than the same training as the tutorial writes it?
 
 Both train ResNet-34 at 224 px, batch 32, Adam 0.001, and measure on the test part after each epoch.
-They run in turn (A B A B) in child processes on the same pictures; reported are seconds an epoch
-and their ratio.
+They run in turn (A B A B) in child processes on the same pictures; reported are seconds an epoch,
+seconds from start to exit, and the median ratios.
 
     python benchmarks/tutorial_hotdog.py DATA [--rounds 3] [--pictures 512]
     python benchmarks/tutorial_hotdog.py DATA --rounds 1 --pictures 0        (all pictures)
@@ -11,15 +11,19 @@ DATA has train/CLASS/ and test/CLASS/. `--pictures` takes that many of train and
 test.
 """
 
-import argparse
 import csv
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from pairs import link_some, make_parser, median, ratio, report, run_in_turn
+
+SIDES = ("tutorial", "shortcut")
+KEYS = ("epoch", "wall")
+"""An epoch by each side's own clock; the whole process."""
 
 
 def tutorial(data: Path, epochs: int, workers: int) -> list[float]:
@@ -86,62 +90,31 @@ def ours(data: Path, epochs: int) -> list[float]:
     return seconds
 
 
-def subset(data: Path, pictures: int, folder: Path) -> Path:
-    """Links to the first `pictures` of train and half as many of test, the same number of each
-    class."""
-    for part, count in (("train", pictures), ("test", pictures // 2)):
-        classes = sorted(p for p in (data / part).iterdir() if p.is_dir())
-        for source in classes:
-            target = folder / part / source.name
-            target.mkdir(parents=True)
-            for file in sorted(source.iterdir())[: count // len(classes)]:
-                (target / file.name).symlink_to(file.resolve())
-    return folder
-
-
-def measure(side: str, data: Path, epochs: int, workers: int) -> tuple[float, float]:
-    """Seconds an epoch, and seconds for all from start to exit, in a child process of its own."""
-    command = [sys.executable, __file__, str(data), "--side", side, "--epochs", str(epochs)]
-    command += ["--workers", str(workers)]
-    started = time.perf_counter()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return statistics.median(json.loads(done.stdout)), time.perf_counter() - started
-
-
 def main() -> None:
-    """Parse, run in turn, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=512)
+    """Parse; be a side, or run both in turn and print a table."""
+    parser = make_parser(__doc__, SIDES, rounds=3, pictures=512)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2, help="of the tutorial's DataLoader")
-    parser.add_argument("--side", choices=("tutorial", "ours"))
     options = parser.parse_args()
-    if options.side == "tutorial":
-        print(json.dumps(tutorial(options.data, options.epochs, options.workers)))
-        return
-    if options.side == "ours":
-        print(json.dumps(ours(options.data, options.epochs)))
+    if options.side:
+        task = options.data, options.epochs
+        seconds = tutorial(*task, options.workers) if options.side == "tutorial" else ours(*task)
+        print(json.dumps({"epoch": statistics.median(seconds)}))
         return
     with tempfile.TemporaryDirectory() as folder:
-        data = options.data
-        if options.pictures:
-            data = subset(data, options.pictures, Path(folder))
-        pairs = [
-            (
-                measure("tutorial", data, options.epochs, options.workers),
-                measure("ours", data, options.epochs, options.workers),
-            )
-            for _ in range(options.rounds)
-        ]
-    print("round   tutorial s/epoch    shortcut   ratio   tutorial in all    shortcut   ratio")
-    for number, (theirs, own) in enumerate(pairs, 1):
-        cells = [f"{a:>19.1f} {b:>11.1f} {a / b:>7.2f}" for a, b in zip(theirs, own, strict=True)]
-        print(f"{number:>5} {''.join(cells)}")
-    for what, index in (("epoch", 0), ("in all", 1)):
-        ratio = statistics.median(theirs[index] / own[index] for theirs, own in pairs)
-        print(f"median ratio, {what}: {ratio:.2f}")
+        data, some = options.data, options.pictures
+        if some:
+            data = link_some(data, {"train": some, "test": some // 2}, Path(folder))
+        base = [sys.executable, __file__, str(data), "--epochs", str(options.epochs)]
+        base += ["--workers", str(options.workers), "--side"]
+        found = run_in_turn({side: [*base, side] for side in SIDES}, options.rounds)
+    rows = [
+        [side, *(f"{median(rounds, key):.1f}" for key in KEYS)]
+        + [f"{ratio(found['tutorial'], rounds, key):.2f}" for key in KEYS]
+        for side, rounds in found.items()
+    ]
+    header = ["side", "seconds an epoch", "in all", "times as fast", "in all"]
+    report("tutorial_hotdog", header, rows, found)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,21 @@ def test_the_fastest_is_taken(model, monkeypatch, fastest):
     assert choice.images_per_second[fastest.describe()] == 8
 
 
+def test_a_slow_first_step_rules_nothing_out(model, monkeypatch):
+    """Kernels are built in it; only what is slow when warm is not timed a third time."""
+    taken: list[Precision] = []
+
+    def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
+        taken.append(candidate)
+        if taken.count(candidate) == 1:
+            return 100.0
+        return 0.5 if candidate.format == "bf16" else 9.0 if candidate.channels_last else 1.0
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    assert choose(model, "auto").precision.format == "bf16"
+    assert [taken.count(candidate) for candidate in CANDIDATES] == [3, 2, 3]
+
+
 @pytest.mark.parametrize("wanted", ["fp32", "bf16"])
 def test_a_wanted_format_is_taken_whatever_is_fast(model, monkeypatch, wanted):
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ import torch
 from tests.recipes import write_tiny_recipe
 
 import shortcut
-from shortcut import pace, preparation
+from shortcut import pace, preparation, runs
 from shortcut.budget import Budget
 from shortcut.data import cache
 from shortcut.events import EpochEnd, Event, Measured, Notice
@@ -159,6 +159,18 @@ def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
     assert len(ends) > 2 and {end.epochs for end in ends[1:]} == {len(ends)}
     assert read_recipe(outcome.folder / "recipe.yaml").train.epochs == len(ends)
     assert "the first forecast was off by" in (outcome.folder / "log.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("recipe", "free"), [(None, True), ("digits", False)])
+def test_a_budget_leaves_the_network_of_a_named_recipe(
+    recipe: str | None, free: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def training_of(*_: object, budget: Budget, **__: object) -> Generator[Event, None, Budget]:
+        yield Notice("begun")
+        return budget
+
+    monkeypatch.setattr(runs, "training", training_of)
+    assert vars(shortcut.train("photos", recipe, budget=60.0))["free"] is free
 
 
 def test_trained_weights_get_a_fitted_head(

@@ -23,8 +23,6 @@ from shortcut.step import train_step
 
 CLOSING = 4.0
 """Seconds for loading, drawing and writing at the end, test pictures apart."""
-
-
 PATIENCE = 3.0
 """Seconds that timing the steps of one size may take; the step that is under way is finished."""
 

@@ -44,7 +44,7 @@ from shortcut.world import World, find_world
 
 def train(
     data: str | Path,
-    recipe: Recipe | str | Path = "balanced",
+    recipe: Recipe | str | Path | None = None,
     *,
     budget: float | None = None,
     output: str | Path | None = None,
@@ -55,12 +55,17 @@ def train(
 ) -> Outcome:
     """Train a classifier on labelled pictures and write its run folder; see `training`.
 
-    `budget`: seconds for all of it, from this call to the last file written.
+    Args:
+        recipe: None takes `balanced`.
+        budget: seconds for all of it, from this call to the last file written. Without a recipe it
+            plans network, sizes and epochs, with one the epochs alone.
     """
+    planned = Budget(budget, time.monotonic(), free=recipe is None) if budget else None
+    recipe = "balanced" if recipe is None else recipe
     story = training(
         data,
         recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
-        budget=Budget(budget, time.monotonic()) if budget else None,
+        budget=planned,
         output=output,
         device=device,
         download=download,

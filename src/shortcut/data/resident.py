@@ -5,8 +5,6 @@ once, and after that only the numbers of the boxes to be cut out. The boxes are 
 filter is the same too, but in float32 where a CPU has fixed point: bytes differ by 1 at most.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,15 +22,37 @@ ROOM = 0.25
 """Share of a GPU's free memory that pictures may take; the rest is the training's."""
 
 
+@dataclass(frozen=True)
+class _Taps:
+    """Which pixels of a line make each new pixel, and how much of each."""
+
+    places: Tensor
+    """(N, size, count) int64, from the box's edge."""
+    weights: Tensor
+    """(N, size, count) float32; their sum is 1."""
+
+    @property
+    def count(self) -> int:
+        return self.places.size(2)
+
+    def turned(self, which: Tensor) -> "_Taps":
+        """From the other end for those of `which`, (N,) bool."""
+        chosen = which[:, None, None]
+        return _Taps(
+            torch.where(chosen, self.places.flip(1), self.places),
+            torch.where(chosen, self.weights.flip(1), self.weights),
+        )
+
+
 class Resident:
     """All pictures of a part as one run of pixels on `device`."""
 
     def __init__(self, pictures: Pictures, device: torch.device) -> None:
         kept = [pictures[index] for index in range(len(pictures))]
         self.sizes = [(height, width) for height, width, _ in (pixels.shape for pixels in kept)]
-        self.pixels = torch.from_numpy(np.concatenate([pixels.reshape(-1, 3) for pixels in kept]))
+        whole = np.concatenate([pixels.reshape(-1, 3) for pixels in kept])
+        self.pixels = torch.from_numpy(whole).to(device)
         """(pixels of all pictures, 3) uint8."""
-        self.pixels = self.pixels.to(device)
         areas = [height * width for height, width in self.sizes]
         self.starts = np.cumsum([0, *areas[:-1]])
         """Where each picture begins in `pixels`."""
@@ -89,28 +109,6 @@ def reside(pictures: Pictures, settings: AugmentSettings, device: torch.device) 
     free, _ = torch.cuda.mem_get_info(device)
     needed = sum(pictures[index].nbytes for index in range(len(pictures)))
     return Resident(pictures, device) if needed < ROOM * free else pictures
-
-
-@dataclass(frozen=True)
-class _Taps:
-    """Which pixels of a line make each new pixel, and how much of each."""
-
-    places: Tensor
-    """(N, size, count) int64, from the box's edge."""
-    weights: Tensor
-    """(N, size, count) float32; their sum is 1."""
-
-    @property
-    def count(self) -> int:
-        return self.places.size(2)
-
-    def turned(self, which: Tensor) -> _Taps:
-        """From the other end for those of `which`, (N,) bool."""
-        chosen = which[:, None, None]
-        return _Taps(
-            torch.where(chosen, self.places.flip(1), self.places),
-            torch.where(chosen, self.weights.flip(1), self.weights),
-        )
 
 
 def _taps(lengths: Tensor, longest: int, size: int) -> _Taps:

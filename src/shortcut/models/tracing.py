@@ -5,6 +5,7 @@ deepest network takes a moment. Additions of two tensors are calls of their own:
 a network residual, and no module stands for them.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -101,12 +102,12 @@ def _shape(tensor: Tensor | None) -> Shape:
     return () if tensor is None else tuple(tensor.shape[1:])
 
 
-class Watcher(TorchDispatchMode):
+class Watcher(TorchDispatchMode, ABC):
     """Sees every operation of torch that is done in its context."""
 
+    @abstractmethod
     def see(self, operation: object, given: tuple[Any, ...], result: Any) -> None:
         """After each: `torch.ops.aten.add`, whatever its overload; its arguments; what it gave."""
-        raise NotImplementedError
 
     def __torch_dispatch__(
         self,
