@@ -15,8 +15,11 @@ from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.planning import (
     LEVELS,
+    SMALLEST_BATCH,
+    STEPS,
     Costs,
     Work,
+    choose_batch,
     choose_level,
     fill_time,
     forecast,
@@ -78,9 +81,24 @@ def test_more_time_chooses_a_level_that_is_no_lower():
     assert found[0] == 0 and found[-1] == len(LEVELS) - 1
 
 
+def test_few_pictures_are_seen_more_often_before_a_larger_network_is_taken():
+    many, few = Work(7600, 400, 0), Work(76, 4, 0)
+    for seconds in (100, 400, 1000, 4000):
+        one, other = (choose_level(3e10, work, seconds, 2) for work in (many, few))
+        assert one == other
+
+
+@given(st.integers(2, 100_000), st.integers(2, 512))
+def test_batches_leave_an_epoch_enough_steps(pictures, largest):
+    batch = choose_batch(pictures, largest)
+    assert 2 <= batch <= largest
+    assert batch <= SMALLEST_BATCH or pictures / batch >= STEPS
+    assert batch * 2 > largest or batch * 2 * STEPS > pictures
+
+
 def test_levels_ask_for_more_and_more():
     work = [
-        level.epochs * multiply_adds(create_model(level.model, num_classes=2), level.final)
+        level.pictures * multiply_adds(create_model(level.model, num_classes=2), level.final)
         for level in LEVELS
     ]
     assert work == sorted(work)

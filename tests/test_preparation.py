@@ -39,11 +39,15 @@ def test_networks_that_give_logits_are_not(tiny_photos: Path, name: str) -> None
     assert not any("softmax" in text for text in notices(tiny_photos, {"model.name": name}))
 
 
-@pytest.mark.parametrize(("with_test", "carved"), [(False, 20), (True, 10)])
-def test_less_is_carved_where_a_test_part_measures(with_test: bool, carved: int) -> None:
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(200)]
+@pytest.mark.parametrize(
+    ("count", "with_test", "carved"), [(4000, False, 400), (4000, True, 200), (3980, True, 398)]
+)
+def test_less_is_carved_where_a_test_part_measures(
+    count: int, with_test: bool, carved: int
+) -> None:
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(count)]
     given = {"train": samples} | ({"test": samples[:20]} if with_test else {})
     source = Source("x", Path(), "folders", ("a", "b"), given)
     parts, measured_on = choose_parts(source, read_recipe("balanced"))
     assert measured_on == "val" and len(parts["val"]) == carved
-    assert len(parts["train"]) == 200 - carved
+    assert len(parts["train"]) == count - carved

@@ -14,6 +14,7 @@ from shortcut.planning import (
     LEVELS,
     Level,
     Work,
+    choose_batch,
     choose_level,
     fill_time,
     forecast,
@@ -32,8 +33,8 @@ large ones take more, the plan after reading makes good."""
 def choose_by_budget(
     recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
 ) -> tuple[Recipe, Choice | None]:
-    """`recipe` with the network and the sizes that suit the budget on this machine, and the number
-    format that was found on the way."""
+    """`recipe` with the network, the sizes and the batch that suit the budget on this machine, and
+    the number format that was found on the way."""
     base, size = LEVELS[0], LEVELS[0].final
     classes = len({sample.label for sample in parts["train"]})
     model = create_model(base.model, num_classes=classes).to(world.device)
@@ -48,7 +49,8 @@ def choose_by_budget(
     reading = READING * (work.train + work.val + work.test)
     level = choose_level(rate, work, budget.left() - reading, classes)
     # A network to be compiled is tested once more, as it will be.
-    return _at_level(recipe, level), None if recipe.train.compile else choice
+    planned = _at_level(recipe, level, choose_batch(work.train, batch))
+    return planned, None if recipe.train.compile else choice
 
 
 def count_work(parts: Mapping[str, Sequence[Sample]]) -> Work:
@@ -65,7 +67,7 @@ def describe_forecast(job: Job, work: Work) -> Notice:
     )
 
 
-def _at_level(recipe: Recipe, level: Level) -> Recipe:
+def _at_level(recipe: Recipe, level: Level, batch: int) -> Recipe:
     scales = {
         "start_scale": level.start / level.tested,
         "final_scale": level.final / level.tested,
@@ -75,6 +77,7 @@ def _at_level(recipe: Recipe, level: Level) -> Recipe:
             "model": recipe.model.model_copy(update={"name": level.model, "stem": "standard"}),
             "data": recipe.data.model_copy(update={"image_size": level.tested}),
             "augment": recipe.augment.model_copy(update=scales),
+            "train": recipe.train.model_copy(update={"batch_size": batch}),
         }
     )
 
@@ -104,11 +107,11 @@ class Pace:
 
     def describe(self) -> Notice:
         """The plan in one line."""
-        sizes = self.job.train.sizes
+        recipe, sizes = self.job.recipe, self.job.train.sizes
         return Notice(
-            f"plan: {self.job.recipe.model.name}, {len(sizes)} epoch(s) of {sizes[0]} to "
-            f"{sizes[-1]} px, measured at {self.job.recipe.data.image_size} px; forecast "
-            f"{clock(self.forecast)} of {clock(self.budget.seconds)}"
+            f"plan: {recipe.model.name}, {len(sizes)} epoch(s) of {sizes[0]} to {sizes[-1]} px in "
+            f"batches of {recipe.train.batch_size}, measured at {recipe.data.image_size} px; "
+            f"forecast {clock(self.forecast)} of {clock(self.budget.seconds)}"
         )
 
     def adjust(self, epoch: EpochEnd) -> None:
@@ -149,6 +152,6 @@ class Pace:
         if least > seconds:
             raise RecipeError(
                 f"a budget of {self.budget.seconds:.0f} s is too short: one epoch of {self.start} "
-                f"px takes {least:.0f} s here, and reading and measuring take their time; give at "
+                f"px takes {least:.1f} s here, and reading and measuring take their time; give at "
                 f"least {1.2 * (self.budget.seconds + least - seconds):.0f} s."
             )

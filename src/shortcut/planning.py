@@ -26,10 +26,13 @@ CLOSING = 4.0
 PATIENCE = 3.0
 """Seconds that timing the steps of one size may take; the step that is under way is finished."""
 
+STEPS, SMALLEST_BATCH = 30, 16
+"""With fewer steps an epoch a small set of pictures would be seen often and learnt slowly."""
+
 
 @dataclass(frozen=True)
 class Level:
-    """What is worth training where so many epochs of it fit; found by experiment
+    """What is worth training where it gets to see so many pictures; found by experiment
     (docs/experiments.md)."""
 
     model: str
@@ -39,15 +42,16 @@ class Level:
     """Of the last."""
     tested: int
     """Of validation and prediction."""
-    epochs: int
+    pictures: int
+    """In all epochs together: where there are few, it takes more epochs."""
 
 
 LEVELS = (
-    Level("resnet18_pool32", start=64, final=96, tested=112, epochs=1),
-    Level("resnet18_pool32", start=64, final=112, tested=128, epochs=10),
-    Level("resnet18_pool32", start=64, final=128, tested=144, epochs=20),
-    Level("resnet18_pool48", start=64, final=128, tested=144, epochs=20),
-    Level("resnet18_pool56", start=64, final=144, tested=160, epochs=40),
+    Level("resnet18_pool32", start=64, final=96, tested=112, pictures=1),
+    Level("resnet18_pool32", start=64, final=112, tested=128, pictures=75_000),
+    Level("resnet18_pool32", start=64, final=128, tested=144, pictures=150_000),
+    Level("resnet18_pool48", start=64, final=128, tested=144, pictures=150_000),
+    Level("resnet18_pool56", start=64, final=144, tested=160, pictures=300_000),
 )
 
 
@@ -92,7 +96,7 @@ class Work:
 
 
 def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level:
-    """The most demanding level of which enough epochs fit into `seconds`.
+    """The most demanding level that sees enough pictures in `seconds`.
 
     Args:
         rate: multiply-adds a second of a training's forward passes on this machine (so a third of
@@ -102,13 +106,23 @@ def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level
     for level in reversed(LEVELS[1:]):
         model = create_model(level.model, num_classes=classes)
         small, large = (multiply_adds(model, size) / rate for size in (level.start, level.final))
-        sizes = growing_sizes(level.epochs, level.start, level.final)
+        epochs = -(-level.pictures // work.train)
+        sizes = growing_sizes(epochs, level.start, level.final)
         share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
         needed = sum(work.train * (small + part * (large - small)) for part in share)
         needed += len(sizes) * work.val * large / 3
         if needed <= seconds:
             return level
     return LEVELS[0]
+
+
+def choose_batch(pictures: int, largest: int) -> int:
+    """A power of two, at most `largest`, such that an epoch has at least `STEPS` steps; 16 where
+    there are few pictures."""
+    size = SMALLEST_BATCH
+    while 2 * size <= largest and 2 * size * STEPS <= pictures:
+        size *= 2
+    return min(size, largest)
 
 
 def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:

@@ -38,7 +38,8 @@ VAL_FRACTION = 0.1
 """Carved off the training pictures where the data has no val part and the recipe says nothing."""
 VAL_BESIDE_TEST = 0.05
 """The same where a test part measures in the end: then val has only the epoch to choose, and
-pictures are worth more in training."""
+pictures are worth more in training. But never fewer than `ENOUGH_VAL` for it."""
+ENOUGH_VAL = 200
 
 
 def prepare(
@@ -118,7 +119,8 @@ def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", 
         return {"train": train, "val": given["test"]}, "test"
     parts: Parts = {"train": train, "val": given.get("val", ())}
     if "val" not in given:
-        usual = VAL_BESIDE_TEST if "test" in given else VAL_FRACTION
+        spare = "test" in given and len(train) * VAL_BESIDE_TEST >= ENOUGH_VAL
+        usual = VAL_BESIDE_TEST if spare else VAL_FRACTION
         share = usual if fraction is None else fraction
         parts["train"], parts["val"] = carve_validation(train, fraction=share, seed=recipe.seed)
     if "test" in given:

@@ -27,6 +27,7 @@ from shortcut.pace import Pace, choose_by_budget, count_work, describe_forecast
 from shortcut.precision import Choice, Precision
 from shortcut.preparation import Parts, choose_parts, prepare
 from shortcut.recipe import read_recipe, to_yaml
+from shortcut.remarks import describe_data, remark
 from shortcut.runfolder import (
     Facts,
     clear_run_folder,
@@ -39,7 +40,7 @@ from shortcut.runlog import RunLog
 from shortcut.settings import Recipe
 from shortcut.speed import describe_bound, describe_use
 from shortcut.training import fit
-from shortcut.world import World, find_world
+from shortcut.world import find_world
 
 
 def train(
@@ -119,7 +120,8 @@ def training(
     folder = make_run_folder(Path(output) if output else None, name)
     try:
         yield Saved("run folder", folder)
-        for line in (_describe(source, parts, world), *_remarks(source, recipe, measured_on)):
+        yield _noted(notices, describe_data(source, parts, world))
+        for line in remark(source, parts, recipe, measured_on, planned=budget is not None):
             yield _noted(notices, line)
         write_text(folder / "recipe.yaml", to_yaml(recipe))
         write_text(folder / "environment.json", facts.model_dump_json(indent=1))
@@ -251,15 +253,6 @@ def _refuse_inside(folder: Path, source: Source) -> None:
         )
 
 
-def _remarks(source: Source, recipe: Recipe, measured_on: str) -> list[str]:
-    if measured_on == "test":
-        remarks = ["accuracy is measured on the test part, which also chooses the best epoch"]
-        return remarks + (["the val part is not used"] if "val" in source.parts else [])
-    if recipe.data.validation == "test":
-        return ["there is no test part: accuracy is measured on val"]
-    return []
-
-
 def _remember(notices: list[str]) -> Callable[[Event], None]:
     """Adds the text of each notice to `notices`."""
     return lambda event: notices.append(event.text) if isinstance(event, Notice) else None
@@ -268,14 +261,6 @@ def _remember(notices: list[str]) -> Callable[[Event], None]:
 def _noted(notices: list[str], text: str) -> Notice:
     notices.append(text)
     return Notice(text)
-
-
-def _describe(source: Source, parts: Parts, world: World) -> str:
-    counts = ", ".join(f"{part} {len(samples):,}" for part, samples in parts.items())
-    classes = len(source.classes)
-    return (
-        f"{source.name}: {classes} classes by {source.kind}; {counts} pictures; {world.describe()}"
-    )
 
 
 def _as_written(parts: Parts, measured_on: str) -> Parts:

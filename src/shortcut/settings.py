@@ -50,7 +50,7 @@ class DataSettings(Settings):
     pictures."""
     val_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the training pictures that is carved off where the data has no val part; None: a
-    tenth, or a twentieth where a test part measures in the end."""
+    tenth; of 4,000 and more a twentieth, where a test part measures in the end."""
     max_broken: Share = 0.01
     """Training goes on without unreadable pictures while their share is below this."""
     cache: Literal["auto", "off", "ram", "disk"] = "auto"

@@ -35,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         | {"summary", "diagram", "calibration", "formats", "speed"}
     ),
     frozenset(
-        {"runs", "pace", "conclusion", "keeping"}
+        {"runs", "pace", "conclusion", "keeping", "remarks"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server"}),
     frozenset({"cli", "__init__", "__main__"}),
@@ -52,7 +52,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "optim": frozenset({"muon", "uncompiled"}),
     "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),
-    "runs": frozenset({"pace", "conclusion", "keeping"}),
+    "runs": frozenset({"pace", "conclusion", "keeping", "remarks"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),
 }

@@ -32,7 +32,7 @@ FLAGS = {
 }
 """Flags that fingers know, and the settings they are short for."""
 
-NETWORK = {"model.name", "model.weights", "data.image_size"}
+PLANNED = {"model.name", "model.weights", "data.image_size", "train.batch_size"}
 """Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
 
 RecipeName = Annotated[
@@ -92,7 +92,7 @@ def train(
     story = runs.training(
         data,
         settings,
-        budget=_budget(budget, free=not (recipe or changes.keys() & NETWORK)),
+        budget=_budget(budget, free=not (recipe or changes.keys() & PLANNED)),
         output=output,
         device=device,
         download=download,
