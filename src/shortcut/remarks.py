@@ -37,7 +37,7 @@ def remark(
     steps = -(-len(parts["train"]) // together) * recipe.train.epochs
     if steps < FEW_STEPS and recipe.model.weights == "none" and not planned:
         remarks.append(
-            f"only {steps} steps in all: few pictures need more epochs or smaller batches; "
-            "`--budget 5m` plans both"
+            f"only {steps} steps in all, too few to learn much: more epochs or smaller batches "
+            "help; `--budget 5m` plans both"
         )
     return remarks
