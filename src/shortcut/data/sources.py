@@ -1,4 +1,4 @@
-"""One word for where pictures come from: a folder, a CSV file, `digits`, or a named data set."""
+"""One word for where pictures come from: a folder, a CSV file, an archive, digits, a named set."""
 
 import difflib
 import os
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from shortcut.data.archives import is_archive, read_archive
 from shortcut.data.folders import PICTURE_ENDINGS, read_folder
 from shortcut.data.named import NAMED, read_digits, read_named
 from shortcut.data.samples import Sample, Source
@@ -18,12 +19,16 @@ def read_source(
 ) -> Source:
     """The labelled pictures at `location`; no picture is opened.
 
-    What exists on the disk comes first: a folder, or a file that ends in `.csv`. Otherwise
-    `location` is `digits` or a name in `NAMED`, whose files live in `cache` (`default_cache()`
-    if None) and are fetched from the network only with `download`.
+    Args:
+        location: what exists on the disk comes first: a folder, or a file that ends in `.csv` or as
+            archives do. Otherwise `digits`, or a name in `NAMED`.
+        cache: the folder for named sets and for what archives hold; None takes `default_cache()`.
+        download: named sets that are not in the cache may be fetched from the network.
 
-    Raises DataError: nothing there (the nearest name is offered), another kind of file, or
-    whatever the reader of that kind finds wrong.
+    Raises:
+        DataError: nothing there (the nearest name is offered), another kind of file, or whatever
+            the reader of that kind finds wrong.
+        ResourceError: the cache cannot be written.
     """
     cache = cache or default_cache()
     path = Path(location).expanduser()
@@ -32,6 +37,8 @@ def read_source(
     if path.is_file():
         if path.suffix.lower() == ".csv":
             return read_table(path)
+        if is_archive(path):
+            return read_archive(path, cache=cache)
         raise DataError(_wrong_file(path))
     if location == "digits":
         return read_digits(cache)
@@ -77,9 +84,9 @@ def _wrong_file(path: Path) -> str:
     ending = path.suffix.lower().lstrip(".")
     if ending in PICTURE_ENDINGS:
         return f"{path}: is one picture, not a data set. Give the folder that holds the classes."
-    if ending in ("zip", "tar", "gz", "tgz", "7z", "rar"):
-        return f"{path}: is an archive. Unpack it and give the folder."
-    return f"{path}: is neither a folder nor a CSV file. Give a folder, or a .csv of path,label."
+    if ending in ("gz", "bz2", "xz", "zst", "7z", "rar"):
+        return f"{path}: is an archive of a kind that is not read. Unpack it and give the folder."
+    return f"{path}: is neither a folder nor a CSV file. Give a folder, a .csv, a .zip or a .tar."
 
 
 def _nothing_there(path: Path) -> str:
