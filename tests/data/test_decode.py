@@ -33,8 +33,8 @@ TO_EXIF = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-REFUSED = {"16bit.cropped.jp2"}
-"""Files that Pillow can load and this decoder refuses on purpose: JPEG 2000 is not on its list."""
+REFUSED = {"16bit.cropped.jp2", "10ct_32bit_128.tiff"}
+"""Files that Pillow can load and this decoder refuses on purpose: JPEG 2000, floating point."""
 
 
 def encoded(image: Image.Image, file_format: str, **options: object) -> bytes:
@@ -124,17 +124,10 @@ def test_eight_and_twelve_bits_stored_in_sixteen_are_not_black(top: int, brighte
     assert pixels(encoded(Image.fromarray(ramp), "TIFF")).max() == brightest
 
 
-def test_thirty_two_bits_and_negative_values_are_stretched() -> None:
-    for values in ([[0, 500_000], [1_000_000, 250_000]], [[-100, 0], [100, -50]]):
-        found = pixels(encoded(Image.fromarray(np.array(values, np.int32)), "TIFF"))
-        assert found[..., 0].tolist() == [[0, 128], [255, 64]]
-
-
-def test_floating_point_is_scaled_by_its_own_range() -> None:
-    values = np.array([[-2.0, 0.0], [2.0, np.nan]], np.float32)
-    assert pixels(encoded(Image.fromarray(values), "TIFF"))[..., 0].tolist() == [[0, 128], [255, 0]]
-    flat = np.full((2, 2), 7, np.float32)
-    assert pixels(encoded(Image.fromarray(flat), "TIFF")).max() == 0
+def test_values_without_a_white_are_refused() -> None:
+    for values in (np.full((2, 2), 1_000_000, np.int32), np.full((2, 2), 0.5, np.float32)):
+        with pytest.raises(DecodeError, match=r"has pixels of mode [IF] .* convert it to 8 or 16"):
+            decode_picture(encoded(Image.fromarray(values), "TIFF"))
 
 
 @pytest.mark.parametrize("alpha", [0, 1, 64, 128, 200, 254, 255])
@@ -187,14 +180,14 @@ def test_the_ending_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
-    for side in (60_000, 12_000):
+    for side, size in ((60_000, "has 3,600 Mpx"), (12_000, "is 12,000 x 12,000 = 144 Mpx")):
         file = tmp_path / f"bomb-{side}.png"
         file.write_bytes(png((side, side), 8, 0, b""))
-        with pytest.raises(DecodeError, match=rf"^bomb-{side}\.png: too many pixels"):
+        with pytest.raises(DecodeError, match=rf"^bomb-{side}\.png: {size}, limit 100 Mpx; "):
             decode_picture(file)
     small = encoded(Image.new("L", (100, 100)), "PNG")
     assert decode_picture(small, max_pixels=10_000).size == (100, 100)
-    with pytest.raises(DecodeError, match="too many pixels"):
+    with pytest.raises(DecodeError, match="is 100 x 100 = "):
         decode_picture(small, max_pixels=9_999)
 
 
@@ -273,7 +266,7 @@ def test_the_dirty_folder(shared_data: Path, capfd: pytest.CaptureFixture[str]) 
     for row in rows:
         name = row["file"]
         if name == "grey-100-megapixel.png":
-            with pytest.raises(DecodeError, match="too many pixels"):
+            with pytest.raises(DecodeError, match="is 10,000 x 10,000 = 100 Mpx"):
                 decode_picture(folder / name, max_pixels=99_999_999)
             continue
         loads = row["pillow_13.0.0"] == "opens and loads" and name not in REFUSED
@@ -295,7 +288,7 @@ def test_dirty_deep_and_transparent_pictures_keep_their_content(shared_data: Pat
     folder = shared_data / "dirty"
     if not folder.is_dir():
         pytest.skip("no dirty pictures here")
-    for name in ("16bit.cropped.tif", "10ct_32bit_128.tiff", "i_trns.png"):
+    for name in ("16bit.cropped.tif", "i_trns.png"):
         assert len(np.unique(np.asarray(decode_picture(folder / name)))) > 10, name
     assert np.asarray(decode_picture(folder / "full-transparent.png")).min() == 255
     assert decode_picture(folder / "portrait-6.jpg").size == (450, 600)

@@ -20,7 +20,7 @@ import numpy as np
 
 from shortcut.data.preprocess import Pixels
 
-DECODING = 1
+DECODING = 2
 """Goes up when the decoder or the resizing gives other pixels: older stores are then not found."""
 DISK_SHARE = 0.1
 """All stores together take at most this share of the disk; the longest unused goes first."""
