@@ -5,7 +5,7 @@ from pathlib import Path
 
 from shortcut.classifier import load
 from shortcut.errors import RecipeError
-from shortcut.models import ResNet, choose_stem, create_model, find_variant
+from shortcut.models import VARIANTS, ResNet, choose_stem, create_model, find_variant
 from shortcut.models.ghosts import shapes_only
 from shortcut.models.resnet import StemName
 
@@ -31,7 +31,7 @@ class FoundNetwork:
 def find_network(
     named: str | Path, *, classes: int | None = None, image_size: int | None = None
 ) -> FoundNetwork:
-    """The network that `named` means: a name from `list_models()`, or a `.safetensors` file.
+    """The network that `named` means: a name from `list_models()`, or else a model file.
 
     Args:
         named: the name or the path.
@@ -46,7 +46,9 @@ def find_network(
         RecipeError: `classes` for a file, which has its own.
     """
     named = str(named)
-    if named.endswith(MODEL_FILE):
+    # A file by another name goes the same way: what it is tells more than that no network is
+    # called so.
+    if named.endswith(MODEL_FILE) or (named not in VARIANTS and Path(named).is_file()):
         if classes is not None:
             raise RecipeError(f"`classes` (={classes}) has no effect on {named}: it has its own.")
         classifier = load(named)

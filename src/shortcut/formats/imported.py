@@ -8,13 +8,21 @@ from pathlib import Path
 from shortcut.classifier import HEADER, Classifier
 from shortcut.data.preprocess import Preprocess
 from shortcut.errors import ModelError, RecipeError
-from shortcut.models.foreign import read_foreign, recognise
+from shortcut.models.foreign import (
+    count_outputs,
+    read_foreign,
+    read_outline,
+    recognise,
+    recognise_shapes,
+)
 from shortcut.models.variants import choose_stem, find_variant
 from shortcut.models.weights import filled_model
 
 IMAGENET_OUTPUTS = 1000
 IMAGENET_SIZES = (224, 256)
 """Image size and short side before the cut, as in torchvision's first ImageNet weights."""
+MOST_OUTPUTS = 100_000
+"""The only size that is the file's own to say, and so many names a model file can hold."""
 LARGEST_RESIZE = 8192
 
 
@@ -51,9 +59,16 @@ def import_weights(
     preprocess = _preprocess(image_size, resize)
     if model is not None:
         find_variant(model)  # before a large file is opened
-    weights = read_foreign(path)
-    if HEADER in weights.metadata:
+    shapes, metadata = read_outline(path)
+    if HEADER in metadata:
         raise ModelError(f"`{path}` is a shortcut model already: use it as it is.")
+    try:
+        if shapes:  # known before memory is taken for numbers
+            recognise_shapes(shapes, model)
+            _check_outputs(count_outputs(shapes))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    weights = read_foreign(path)
     try:
         network, stem = recognise(weights, model)
         choose_stem(network, image_size)
@@ -79,9 +94,17 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()  # a file may be named by any bytes
 
 
-def _class_names(outputs: int, given: Sequence[str] | None) -> tuple[str, ...]:
+def _check_outputs(outputs: int) -> None:
     if outputs < 2:
         raise ModelError(f"the network has {outputs} output; a classifier tells two or more apart.")
+    if outputs > MOST_OUTPUTS:
+        raise ModelError(
+            f"the network has {outputs:,} outputs; at most {MOST_OUTPUTS:,} are taken."
+        )
+
+
+def _class_names(outputs: int, given: Sequence[str] | None) -> tuple[str, ...]:
+    _check_outputs(outputs)
     if given is not None:
         if len(given) != outputs:
             raise ModelError(

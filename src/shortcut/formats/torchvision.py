@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from shortcut.classifier import Classifier
+from shortcut.disk import write_whole
 from shortcut.errors import ModelError, ResourceError
-from shortcut.models.tensorfiles import independent, write_tensors, write_whole
+from shortcut.models.tensorfiles import independent, write_tensors
 from shortcut.models.variants import VARIANTS
 
 

@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError
 from shortcut.models.ghosts import shapes_only
 from shortcut.models.pickles import open_pickle
 from shortcut.models.resnet import StemName
-from shortcut.models.tensorfiles import kind_of, read_tensors, reason_of
-from shortcut.models.unpickle import FLOATS, INTEGERS
+from shortcut.models.tensorfiles import check_outline, kind_of, open_tensors, read_tensors
 from shortcut.models.variants import VARIANTS, create_model, find_variant
-from shortcut.models.weights import COUNTER
+from shortcut.models.weights import COUNTER, Shapes, check_kinds
 
 PREFIXES = ("module.", "_orig_mod.")
 """What DataParallel and `torch.compile` put before every name."""
@@ -31,7 +32,7 @@ the limits of memory and time grow with the file, so that it must have one itsel
 NAMED = 3
 """So many names of each kind of difference are said, of the others the number."""
 
-Shapes = Mapping[str, tuple[int, ...]]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ class ForeignWeights:
     @property
     def outputs(self) -> int:
         """Classes that the last layer tells apart; 0 where there is no last layer."""
-        head = self.tensors.get("fc.weight")
-        return head.shape[0] if head is not None and head.ndim == 2 else 0
+        return count_outputs(_shapes_of(self.tensors))
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,22 @@ class Differences:
             for kind, names in kinds.items()
             if names
         )
+
+
+def read_outline(path: Path) -> tuple[Shapes, dict[str, str]]:
+    """Shapes by name in a safetensors file, and its metadata; of its numbers none is read.
+
+    A file may be one large hole, which costs its sender nothing: `recognise_shapes` tells whether
+    it is worth the memory. A pickle has no outline: what it may take is limited by its child.
+
+    Raises:
+        ModelError: no such file, damaged, or with names that no network gives its tensors.
+    """
+    if kind_of(path) != "safetensors":
+        return {}, {}
+    with open_tensors(path) as file:
+        check_outline(path, file.shapes)
+        return _without_prefix(file.shapes), file.metadata
 
 
 def read_foreign(path: Path) -> ForeignWeights:
@@ -107,6 +123,7 @@ def read_foreign(path: Path) -> ForeignWeights:
             f"`{path}` holds no weights: it is neither safetensors nor what `torch.save` writes. "
             "Copy it again, or name another."
         )
+    check_outline(path, _shapes_of(tensors))
     return ForeignWeights(_without_prefix(tensors), metadata, under)
 
 
@@ -123,11 +140,21 @@ def recognise(weights: ForeignWeights, model: str | None = None) -> tuple[str, S
         ModelError: none fits, several do, or `model` is unknown. Of the nearest one, the message
             says what differs.
     """
-    given = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
+    network = recognise_shapes(_shapes_of(weights.tensors), model)
+    check_kinds(weights.tensors)
+    return network
+
+
+def recognise_shapes(given: Shapes, model: str | None = None) -> tuple[str, StemName]:
+    """`recognise`, as far as shapes by name tell.
+
+    Raises:
+        ModelError: none fits, several do, or `model` is unknown.
+    """
     rows = [model] if model is not None else list(VARIANTS)
     found: list[tuple[Differences, str, StemName]] = [
         (_compare(given, shapes), name, stem)
-        for name, stem, shapes in _networks(rows, weights.outputs)
+        for name, stem, shapes in _networks(rows, count_outputs(given))
     ]
     fitting: list[tuple[Differences, str, StemName]] = [one for one in found if not one[0]]
     if len(fitting) > 1:
@@ -142,16 +169,22 @@ def recognise(weights: ForeignWeights, model: str | None = None) -> tuple[str, S
         raise ModelError(
             f"the weights {opening} `{name}` with the {stem} stem: {differences.describe()}."
         )
-    for label, tensor in weights.tensors.items():
-        counts = label.endswith(COUNTER)
-        if tensor.dtype not in (INTEGERS if counts else FLOATS):
-            wanted = "whole numbers" if counts else "16, 32 or 64 bit floating point numbers"
-            raise ModelError(f"`{label}` holds {tensor.dtype}, where {wanted} are needed.")
     _, name, stem = fitting[0]
     return name, stem
 
 
-def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def count_outputs(shapes: Shapes) -> int:
+    """Classes that the last layer tells apart; 0 where there is no last layer."""
+    head = shapes.get("fc.weight", ())
+    return head[0] if len(head) == 2 else 0
+
+
+def _shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _without_prefix(tensors: dict[str, Value]) -> dict[str, Value]:
+    """Whatever is filed under the names of tensors, without what all names begin with."""
     while True:
         names = [name for name in tensors if name != AVERAGED]
         for prefix in PREFIXES:

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError
 from shortcut.models.ghosts import ghost_of
-from shortcut.models.tensorfiles import reason_of
 from shortcut.models.tracing import Watcher
 
 

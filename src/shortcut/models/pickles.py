@@ -9,15 +9,23 @@ from typing import IO
 
 from torch import Tensor
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError, ResourceError
-from shortcut.models.tensorfiles import read_tensors, reason_of
-from shortcut.models.unpickle import FOUND, NO_ROOM, REFUSED, UNDER
+from shortcut.models.tensorfiles import printable, read_tensors
+from shortcut.models.unpickle import FOUND, NO_ROOM, REFUSED, UNDER, allowance_for
 
 SECONDS = 120.0
 """For a file of no size. Most of it is for importing torch on a slow machine."""
 BYTES_PER_SECOND = 10e6
 """The slowest disk we wait for."""
 LONGEST_REASON = 300
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # each thread more would reserve memory that counts against the limit
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+    # A file may ask for tensors and bring no numbers for them. Where glibc allocates these are
+    # then noughts, and not what the process had in that memory, such as its environment.
+    "MALLOC_PERTURB_": "255",
+}
 
 
 def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
@@ -34,7 +42,8 @@ def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
         ModelError: it holds more than dense tensors, is damaged, or takes too much memory or time.
         ResourceError: the process cannot be started, or there is no room for its result.
     """
-    seconds = SECONDS + os.fstat(file.fileno()).st_size / BYTES_PER_SECOND
+    size = os.fstat(file.fileno()).st_size
+    seconds = SECONDS + size / BYTES_PER_SECOND
     try:
         file.flush()
         os.lseek(file.fileno(), 0, os.SEEK_SET)  # seek() may move within Python's own buffer only
@@ -51,14 +60,16 @@ def open_pickle(file: IO[bytes], name: str) -> tuple[dict[str, Tensor], str]:
             "Free memory and space for temporary files."
         ) from error
     if ended.returncode == REFUSED:
-        raise ModelError(f"{_refusal(name, ended.stdout[:LONGEST_REASON])} Nothing in it was run.")
+        raise ModelError(f"{_refusal(name, ended.stdout.strip())} Nothing in it was run.")
     if ended.returncode == NO_ROOM:
         raise ResourceError(
-            f"cannot write what `{name}` holds: {_last_line(ended.stdout)[:LONGEST_REASON]}. "
+            f"cannot write what `{name}` holds: {_last_line(ended.stdout)}. "
             f"Free space for temporary files, in {tempfile.gettempdir()}."
         )
     if ended.returncode < 0:  # the system's signal: an allocation beyond the limit ends so too
-        raise ModelError(_refusal(name, f"signal {-ended.returncode} ended the reading of it"))
+        most = f"{allowance_for(size) >> 20:,} MiB of memory"
+        reason = f"signal {-ended.returncode} ended the reading of it, which may take {most}"
+        raise ModelError(f"{_refusal(name, reason)} It takes more, or it is damaged.")
     raise ResourceError(
         f"cannot read `{name}` in a process of its own: {_last_line(ended.stderr)}. "
         "See that `python -m shortcut.models.unpickle` starts."
@@ -75,8 +86,7 @@ def _run_child(file: IO[bytes], result: Path, seconds: float) -> subprocess.Comp
         encoding="utf-8",
         errors="backslashreplace",
         timeout=seconds,
-        # Each thread more would reserve memory that counts against the limit.
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"},
+        env=os.environ | ENVIRONMENT,
         check=False,
     )
 
@@ -90,8 +100,10 @@ def _read_result(result: Path, name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def _refusal(name: str, reason: str) -> str:
-    return f"`{name}` is refused: {' '.join(reason.split())}."
+    # Names in the file stand in the reason, and they may hold anything.
+    return f"`{name}` is refused: {printable(' '.join(reason.split()), LONGEST_REASON)}."
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason given"])[-1].rstrip(".")
+    last = (text.strip().splitlines() or ["no reason given"])[-1]
+    return printable(last.rstrip("."), LONGEST_REASON)

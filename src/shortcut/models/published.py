@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from torch import Tensor
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError, ResourceError
 from shortcut.models.pickles import open_pickle
-from shortcut.models.tensorfiles import reason_of, write_tensors
+from shortcut.models.tensorfiles import write_tensors
 from shortcut.models.variants import VARIANTS, find_variant
 
 CHUNK = 1 << 20

@@ -1,20 +1,56 @@
-"""Files of named tensors: safetensors, written whole or not at all; reading runs nothing."""
+"""Files of named tensors: safetensors, written whole or not at all; reading runs nothing, and of a
+file that is not to be trusted names and shapes can be seen before memory is taken for numbers."""
 
-import contextlib
-import os
-import secrets
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-from urllib.error import URLError
+from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from shortcut.errors import ModelError, ResourceError
+from shortcut.disk import reason_of, write_whole
+from shortcut.errors import ModelError
 
 Kind = Literal["safetensors", "pickle", "other"]
+
+FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
+INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
+LARGEST_HEADER = 4 << 20
+"""Bytes. Names and shapes of the largest network take 0.1 MB, names of 22,000 classes 0.7 MB."""
+MOST_QUOTES = 400_000
+"""In a header: those around the names of 100,000 classes and more."""
+MOST_TENSORS = 10_000
+"""In the file of a network; the largest here has 930, a checkpoint of it three times as many."""
+LONGEST_NAME = 200
+"""Letters in the name of a tensor; the longest here has 40."""
+MOST_DIMENSIONS = 8
+"""Of a tensor; the weights of a convolution have 4."""
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """A safetensors file that is open: names, shapes and metadata are read, numbers are not."""
+
+    path: Path
+    shapes: dict[str, tuple[int, ...]]
+    metadata: dict[str, str]
+    _file: Any = field(repr=False)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them, on the CPU, in memory of their own.
+
+        Raises:
+            ModelError: the file changed meanwhile, or its numbers are of a kind that torch lacks.
+        """
+        with _named(self.path):
+            # Cloned: safetensors may give views of the file, which die if it is cut short.
+            return {name: self._file.get_tensor(name).clone() for name in self.shapes}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -24,41 +60,39 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     full, in the default layout. A crash leaves the older file or the new one, never a mixture.
 
     Raises:
+        ModelError: names and metadata are so many that the file could not be read back.
         ResourceError: disk full, no permission, or another fault; an older file stays intact.
     """
-    # None, because safetensors cannot read back what it makes of no tensors and no metadata.
-    write_whole(path, to_safetensors(independent(tensors), dict(metadata) or None))
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all; its folder is made if need be.
-
-    Raises:
-        ResourceError: disk full, no permission, or another fault; an older file stays intact.
-    """
-    # Beside the target, because a rename cannot cross file systems.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    content = tensor_bytes(tensors, metadata)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut can leave the name on an empty file
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ResourceError(
-            f"cannot write `{path}`: {reason_of(error)}. Free space or choose another place."
+        _check_header(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except SafetensorError as error:
+        raise ModelError(
+            f"`{path}` is not written, since it could not be read back: {error}. "
+            "Shorten the names of the classes."
         ) from error
-    _flush_folder(path.parent)
+    write_whole(path, content)
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The content of a safetensors file."""
+    # None, because safetensors cannot read back what it makes of no tensors and no metadata.
+    return to_safetensors(independent(tensors), dict(metadata or {}) or None)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors (on the CPU, in memory of their own) and metadata of a safetensors file.
+
+    Raises:
+        ModelError: no such file, a folder, a pickle, a broken file, no permission to read.
+    """
+    with open_tensors(path) as file:
+        return file.tensors(), file.metadata
+
+
+@contextmanager
+def open_tensors(path: Path) -> Generator[TensorFile]:
+    """Open a safetensors file and read its header, which takes memory of its size and no more.
 
     Raises:
         ModelError: no such file, a folder, a pickle, a broken file, no permission to read.
@@ -74,18 +108,41 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ModelError(
             f"`{path}` cannot be opened: safetensors takes names in UTF-8 alone. Rename it."
         ) from error
-    try:
-        with safe_open(path, framework="pt") as file:
-            # Cloned: safetensors may give views of the file, which die if it is cut short.
-            tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
-            return tensors, dict(file.metadata() or {})
-    except OSError as error:
-        raise ModelError(f"cannot read `{path}`: {reason_of(error)}. Check the path.") from error
-    except SafetensorError as error:
-        raise ModelError(
-            f"`{path}` is not a whole safetensors file: {reason_of(error)}. "
-            "Copy it again, or name another."
-        ) from error
+    with _named(path):
+        if header := _header_of(path):  # else safetensors says that it is missing
+            _check_header(header)
+        opened = safe_open(path, framework="pt")
+    with opened as file:
+        with _named(path):
+            # Of a slice only its shape is asked for; nothing is read for it.
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in list(file.keys())}
+            metadata = dict(file.metadata() or {})
+        yield TensorFile(path, shapes, metadata, file)
+
+
+def check_outline(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse names and ranks that no network gives its tensors; what is left fits in a message.
+
+    Raises:
+        ModelError: a name is too long or holds controls, a tensor has too many dimensions, or
+            there are too many.
+    """
+    if len(shapes) > MOST_TENSORS:
+        raise ModelError(f"`{path}` has {len(shapes):,} tensors, more than any network here.")
+    for name, shape in shapes.items():
+        if not name.isprintable() or len(name) > LONGEST_NAME:
+            reason = f"`{printable(name)}` is no name of a tensor"
+        elif len(shape) > MOST_DIMENSIONS:
+            reason = f"`{name}` has {len(shape):,} dimensions"
+        else:
+            continue
+        raise ModelError(f"`{path}` is refused: {reason}. Name another file.")
+
+
+def printable(text: str, longest: int = 80) -> str:
+    """Text out of a file, as a message can say it: one line, no controls, not long."""
+    short = text if len(text) <= longest else f"{text[:longest]}..."
+    return re.sub(r"[^ -~]", _escaped, short)
 
 
 def kind_of(path: Path) -> Kind:
@@ -123,22 +180,47 @@ def independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return ready
 
 
-def reason_of(error: Exception) -> str:
-    """An error's own words on one line, without its number and file name."""
-    if isinstance(error, URLError) and isinstance(error.reason, OSError):
-        error = error.reason
-    if isinstance(error, FileExistsError):  # from mkdir, where "File exists" would be a riddle
-        return f"`{error.filename}` is a file, not a folder"
-    said = error.strerror if isinstance(error, OSError) else None
-    return " ".join((said or str(error) or type(error).__name__).split()).rstrip(".")
+def _check_header(header: bytes) -> None:
+    """Before safetensors reads it: that takes up to 100 MB, of which it makes a gigabyte, and of
+    two entries of one name it takes the last."""
+    # Of strings most is made: each entry has at least one, in two quotes.
+    if len(header) > LARGEST_HEADER or header.count(b'"') > MOST_QUOTES:
+        raise SafetensorError("header too large")
+    try:
+        json.loads(header.decode("utf-8"), object_pairs_hook=_unlike)
+    except (ValueError, RecursionError) as error:
+        raise SafetensorError(f"invalid JSON in header: {error}") from error
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
-    # The file is in place by now; Windows and some network disks cannot flush a folder.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _unlike(pairs: list[tuple[str, object]]) -> None:
+    """No object is made: all that is asked is whether a name stands twice in it."""
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands twice")
+
+
+def _header_of(path: Path) -> bytes:
+    """As much of it as may be read; nothing where the file ends before."""
+    with path.open("rb") as file:
+        if (length := int.from_bytes(file.read(8), "little")) > LARGEST_HEADER:
+            raise SafetensorError("header too large")
+        header = file.read(length)
+    return header if len(header) == length else b""
+
+
+@contextmanager
+def _named(path: Path) -> Generator[None]:
+    """What goes wrong inside is said of this file."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"cannot read `{path}`: {reason_of(error)}. Check the path.") from error
+    except (SafetensorError, TypeError, ValueError) as error:  # torch's, of what it cannot count
+        raise ModelError(
+            f"`{path}` is not a whole safetensors file: {printable(reason_of(error), 200)}. "
+            "Copy it again, or name another."
+        ) from error
+
+
+def _escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

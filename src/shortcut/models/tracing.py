@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError
 from shortcut.models.ghosts import ghost_of
-from shortcut.models.tensorfiles import reason_of
 
 Shape = tuple[int, ...]
 """Without the batch: (channels, height, width), or (features,); empty where there is no tensor."""

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from shortcut.models.tensorfiles import independent
+from shortcut.models.tensorfiles import FLOATS, INTEGERS, independent
 
 FOUND, REFUSED, NO_ROOM = 0, 43, 44
 """Exit codes that nothing else ends with. The reason stands on standard output."""
@@ -32,8 +32,6 @@ UNDER = "under"
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Entries of a checkpoint that hold a state dict. Averaged weights come first, as in timm: they are
 the ones that its and torchvision's training scripts report."""
-FLOATS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
-INTEGERS = frozenset({torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
 SLACK = 256 << 20
 """Bytes. What torch, Python and the system may want beside the numbers."""
 
@@ -72,10 +70,15 @@ def read_state_dict(file: IO[bytes], allowance: int) -> tuple[dict[str, Tensor],
     return tensors, under
 
 
+def allowance_for(size: int) -> int:
+    """Bytes of memory that reading a file of `size` bytes may take."""
+    return SLACK + 4 * size
+
+
 def main() -> int:
     """Read standard input, write the file named by the first argument; returns the exit code."""
     result = Path(sys.argv[1])
-    allowance = SLACK + 4 * os.fstat(sys.stdin.fileno()).st_size
+    allowance = allowance_for(os.fstat(sys.stdin.fileno()).st_size)
     _limit_memory(allowance)
     try:
         tensors, under = read_state_dict(sys.stdin.buffer, allowance)
@@ -85,6 +88,9 @@ def main() -> int:
         return REFUSED
     try:
         save_file(tensors, result, {UNDER: under})
+    except MemoryError as error:
+        print(_reason(error, allowance))
+        return REFUSED
     except (OSError, SafetensorError) as error:
         print(error)
         return NO_ROOM
@@ -97,6 +103,7 @@ def _limit_memory(allowance: int) -> None:
     with contextlib.suppress(ImportError, OSError):
         import resource
 
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # its death is expected: no dump of it
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         limit = pages * resource.getpagesize() + allowance
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
