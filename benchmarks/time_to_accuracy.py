@@ -18,11 +18,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairs import Figures, median, report
+from pairs import Figures, earlier, median, report
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 ENVIRONMENT = HERE.parent / ".venv-peers"
+HEADER = ["minutes, side", "runs", "mean test accuracy", "seconds", "epochs"]
 SIDES = ("shortcut", "fastai", "ultralytics", "torchvision", "timm")
 
 
@@ -83,7 +84,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     options = parser.parse_args()
-    rows, figures = [], {}
+    name = f"time_to_accuracy_{options.data.name}"
+    figures = earlier(name)
     for minutes in options.minutes:
         for side in options.sides:
             found: list[Figures] = []
@@ -92,11 +94,15 @@ def main() -> None:
                 found.append(ours(*task) if side == "shortcut" else peer(side, *task))
                 print(f"{minutes:g} min  {side:<12} {found[-1]}", file=sys.stderr, flush=True)
             figures[f"{minutes:g} min, {side}"] = found
-            accuracy, took = median(found, "accuracy"), median(found, "seconds")
-            epochs = median(found, "epochs")
-            rows.append([f"{minutes:g}", side, f"{accuracy:.2%}", f"{took:.0f}", f"{epochs:.0f}"])
-    header = ["minutes", "side", "test accuracy", "seconds", "epochs"]
-    report(f"time_to_accuracy_{options.data.name}", header, rows, figures)
+            # After each: the next may take long, and a machine may not last.
+            report(name, HEADER, [row(what, runs) for what, runs in figures.items()], figures)
+
+
+def row(what: str, runs: list[Figures]) -> list[str]:
+    """One line of the table: means of the accuracy, medians of the rest."""
+    accuracy = sum(run["accuracy"] for run in runs) / len(runs)
+    took, epochs = median(runs, "seconds"), median(runs, "epochs")
+    return [what, str(len(runs)), f"{accuracy:.2%}", f"{took:.0f}", f"{epochs:.0f}"]
 
 
 if __name__ == "__main__":
