@@ -14,6 +14,7 @@ from tests.privileges import overrides_laid_down
 
 PHOTO_CLASSES = {"blue": (40, 70, 200), "red": (200, 60, 40)}
 PHOTOS_PER_CLASS = 12
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # No deadline: the first call of a torch function can take a second. In CI the examples are fixed,
 # so that a red run can be repeated.
@@ -42,20 +43,37 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def heard_interrupts() -> None:
-    """Let child processes hear Ctrl-C: what a script starts in the background ignores it, and so
-    would everything below."""
+    """Let child processes hear Ctrl-C and the end of a terminal: what a script starts in the
+    background, or nohup, ignores them, and so would everything below."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real photos beside the checkout, or `SHORTCUT_TEST_DATA`; skips without it."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("SHORTCUT_TEST_DATA") or beside)
+    folder = Path(os.environ.get("SHORTCUT_TEST_DATA") or BESIDE)
     if not folder.is_dir():
         pytest.skip("no real photos here: set SHORTCUT_TEST_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untouched_photos() -> Iterator[None]:
+    """No test, and nothing that a test starts, changes the photos beside the checkout."""
+    before = _listing()
+    yield
+    assert _listing() == before, "the data folder was changed"
+
+
+def _listing() -> list[tuple[str, int, int]]:
+    """Name, size and time of change of every file; to read a gigabyte would take too long."""
+    if not BESIDE.is_dir():
+        return []
+    facts = ((path, path.lstat()) for path in sorted(BESIDE.rglob("*")))
+    return [(str(path), at.st_size, at.st_mtime_ns) for path, at in facts]
 
 
 @pytest.fixture

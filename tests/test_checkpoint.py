@@ -1,6 +1,8 @@
 """States: exact when they come back, whole or not there, and never lost to a bad write."""
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +12,19 @@ import torch
 from torch import nn
 
 from shortcut import checkpoint
-from shortcut.checkpoint import State, load_state, optimizer_tensors, restore_optimizer, save_state
+from shortcut.checkpoint import (
+    State,
+    load_state,
+    optimizer_tensors,
+    restore_optimizer,
+    save_state,
+    state_files,
+)
 from shortcut.ema import make_average
 from shortcut.errors import ModelError, ResourceError
 from shortcut.events import EpochEnd
 from shortcut.optim import make_optimizer
+from shortcut.sealed import MANIFEST, UNFINISHED, seal
 from shortcut.settings import AdamSettings, SgdSettings
 
 OPTIMIZERS = [
@@ -64,8 +74,14 @@ def state_at(number: int) -> State:
     )
 
 
-def steps_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".partial")
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def newest(folder: Path) -> State:
+    found = load_state(folder)
+    assert found is not None and found[1] == ()
+    return found[0]
 
 
 @pytest.mark.parametrize("settings", OPTIMIZERS, ids=lambda s: f"{s.name}-{s.weight_decay}")
@@ -84,9 +100,8 @@ def test_after_the_way_to_disk_the_next_steps_are_equal_to_the_last_bit(settings
         sizes=(64, 96),
         precision={"format": "bf16", "channels_last": True},
     )
-    assert save_state(tmp_path / "resume", state) == tmp_path / "resume" / "step-000003"
-    found = load_state(tmp_path / "resume")
-    assert found is not None
+    assert save_state(tmp_path / "resume", state) == tmp_path / "resume" / "0001-step-000003"
+    found = newest(tmp_path / "resume")
 
     twin = net()
     fresh, other = make_optimizer(twin, settings), make_average(twin, 0.9)
@@ -129,45 +144,59 @@ def test_the_newest_states_stay(tmp_path):
     for number in range(1, 6):
         save_state(tmp_path, state_at(number))
     assert checkpoint.KEEP == 2
-    assert steps_in(tmp_path) == ["step-000004", "step-000005"]
-    found = load_state(tmp_path)
-    assert found is not None and found.step == 5
+    assert names_in(tmp_path) == ["0004-step-000004", "0005-step-000005"]
+    assert newest(tmp_path).step == 5
 
 
-def test_a_million_steps_are_newer_than_fewer(tmp_path):
-    for number in (999_998, 999_999, 1_000_000):
+def test_the_newest_is_the_last_written_whatever_its_step(tmp_path):
+    """Numbers that went wrong bring a training back to an earlier step."""
+    for number in (999_999, 1_000_000, 3):
         save_state(tmp_path, state_at(number))
-    found = load_state(tmp_path)
-    assert found is not None and found.step == 1_000_000
+    assert newest(tmp_path).step == 3
 
 
-def test_a_state_is_written_again_over_itself(tmp_path):
+def test_ten_thousand_states_are_in_order(tmp_path):
+    (tmp_path / "9999-step-000001").mkdir()
+    save_state(tmp_path, state_at(2))
     save_state(tmp_path, state_at(3))
-    save_state(tmp_path, replace(state_at(3), history=()))
-    found = load_state(tmp_path)
-    assert found is not None and found.history == ()
+    assert names_in(tmp_path) == ["10000-step-000002", "10001-step-000003"]
+
+
+def test_every_field_comes_back(tmp_path):
+    state = replace(
+        state_at(7),
+        tally={"steps": 3, "loss": 0.1 + 0.2},
+        lr_scale=0.5,
+        pieces=4,
+        log={"log": 7, "events": 9, "losses": [1 / 3]},
+        settings={"name": "tiny", "train": {"epochs": 3}},
+    )
+    save_state(tmp_path, state)
+    found = newest(tmp_path)
+    for name in ("model", "optimizer", "averaged"):
+        assert getattr(found, name).keys() == getattr(state, name).keys()
+    same = {"model": {}, "optimizer": {}, "averaged": {}}
+    assert replace(found, **same) == replace(state, **same)
 
 
 def damage(folder: Path, how: str) -> None:
-    facts = folder / "state.json"
-    tensors = folder / "model.safetensors"
+    facts, tensors = folder / "state.json", folder / "model.safetensors"
     if how == "cut json":
         facts.write_bytes(facts.read_bytes()[:40])
     elif how == "no json":
         facts.unlink()
-    elif how == "binary json":
-        facts.write_bytes(b"\xff\xfe\x00")
-    elif how == "list for json":
-        facts.write_text("[]", "utf-8")
-    elif how == "history is a number":
-        facts.write_text(json.dumps(json.loads(facts.read_text("utf-8")) | {"history": 3}), "utf-8")
-    elif how == "strange epoch":
-        values = json.loads(facts.read_text("utf-8")) | {"history": [{"epoch": 1}]}
-        facts.write_text(json.dumps(values), "utf-8")
+    elif how == "changed json":
+        facts.write_text(facts.read_text("utf-8").replace('"step": ', '"step":  '), "utf-8")
     elif how == "cut tensors":
         tensors.write_bytes(tensors.read_bytes()[:-3])
+    elif how == "a flipped bit":
+        content = bytearray(tensors.read_bytes())
+        content[-1] ^= 1
+        tensors.write_bytes(content)
     elif how == "no tensors":
         tensors.unlink()
+    elif how == "no manifest":
+        (folder / MANIFEST).unlink()
     elif how == "empty folder":
         shutil.rmtree(folder)
         folder.mkdir()
@@ -176,62 +205,104 @@ def damage(folder: Path, how: str) -> None:
 KINDS = [
     "cut json",
     "no json",
-    "binary json",
-    "list for json",
-    "history is a number",
-    "strange epoch",
+    "changed json",
     "cut tensors",
+    "a flipped bit",
     "no tensors",
+    "no manifest",
     "empty folder",
 ]
 
 
 @pytest.mark.parametrize("how", KINDS)
-def test_when_the_newest_is_damaged_the_one_before_serves(how, tmp_path):
+def test_when_the_newest_is_damaged_the_one_before_serves_and_is_named(how, tmp_path):
     save_state(tmp_path, state_at(1))
     damage(save_state(tmp_path, state_at(2)), how)
     found = load_state(tmp_path)
-    assert found is not None and found.step == 1
+    assert found is not None and found[0].step == 1
+    (line,) = found[1]
+    assert line.startswith("0002-step-000002 is damaged (")
+    assert line.endswith("; using 0001-step-000001")
+    assert names_in(tmp_path) == ["0001-step-000001", "0002-step-000002.damaged"]
+    save_state(tmp_path, state_at(2))
+    assert newest(tmp_path).step == 2
+    assert "0003-step-000002" in names_in(tmp_path)
 
 
 @pytest.mark.parametrize("how", KINDS)
-def test_when_all_are_damaged_each_is_named(how, tmp_path):
+def test_when_all_are_damaged_each_is_named_and_none_touched(how, tmp_path):
     for number in (1, 2):
         damage(save_state(tmp_path, state_at(number)), how)
-    with pytest.raises(ModelError, match=r"no state can be read .*step-000002.*step-000001"):
+    before = names_in(tmp_path)
+    with pytest.raises(ModelError, match=r"no state can be read: 0002-step.*; 0001-step"):
+        load_state(tmp_path)
+    assert names_in(tmp_path) == before
+
+
+def facts_of(changes: dict[str, object]) -> dict[str, bytes]:
+    """What a state of another version, or of another program, may hold."""
+    files = dict(state_files(state_at(1)))
+    facts = json.loads(files["state.json"]) | changes
+    return files | {"state.json": json.dumps(facts).encode()}
+
+
+STRANGE = [
+    facts_of({"history": 3}),
+    facts_of({"history": [{"epoch": 1}]}),
+    facts_of({"sizes": None}),
+    facts_of({"unknown": 1}),
+    facts_of({}) | {"state.json": b"[]"},
+    facts_of({}) | {"state.json": b"\xff\xfe"},
+    facts_of({}) | {"model.safetensors": b"\x00" * 8},
+    {name: content for name, content in facts_of({}).items() if name != "averaged.safetensors"},
+]
+
+
+@pytest.mark.parametrize("files", STRANGE, ids=range(len(STRANGE)))
+def test_what_is_whole_but_no_state_is_refused(files, tmp_path):
+    seal(tmp_path / "0001-step-000001", files.items())
+    with pytest.raises(ModelError, match="0001-step-000001 is damaged"):
         load_state(tmp_path)
 
 
-def test_half_written_states_are_ignored(tmp_path):
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_nothing_to_go_on_from(value, tmp_path):
     save_state(tmp_path, state_at(1))
-    shutil.copytree(tmp_path / "step-000001", tmp_path / "step-000009.partial")
+    save_state(tmp_path, replace(state_at(2), model={"weight": torch.tensor([1.0, value])}))
     found = load_state(tmp_path)
-    assert found is not None and found.step == 1
+    assert found is not None and found[0].step == 1
+
+
+def test_half_written_states_are_ignored_and_cleared_away(tmp_path):
+    save_state(tmp_path, state_at(1))
+    shutil.copytree(tmp_path / "0001-step-000001", tmp_path / f"0009-step-000009{UNFINISHED}")
+    assert newest(tmp_path).step == 1
     save_state(tmp_path, state_at(9))
-    assert steps_in(tmp_path) == ["step-000001", "step-000009"]
+    assert names_in(tmp_path) == ["0001-step-000001", "0010-step-000009"]
 
 
-@pytest.mark.parametrize("error", [ResourceError("disk full"), OSError(28, "No space left")])
-@pytest.mark.parametrize("failing", ["model", "optimizer", "averaged"])
-def test_a_write_that_fails_costs_no_older_state(error, failing, tmp_path, monkeypatch):
+@pytest.mark.parametrize("failing", range(1, 6))
+def test_a_write_that_fails_costs_no_older_state(failing, tmp_path, monkeypatch):
     for number in (1, 2):
         save_state(tmp_path, state_at(number))
-    write = checkpoint.write_tensors
+    flush, calls = os.fsync, 0
 
-    def fail(path: Path, *rest: object) -> None:
-        if path.stem == failing:
-            raise error
-        write(path, *rest)
+    def full(handle: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(handle)
 
-    monkeypatch.setattr(checkpoint, "write_tensors", fail)
-    with pytest.raises(ResourceError):
+    monkeypatch.setattr(os, "fsync", full)
+    expected = r"0003-step-000003: cannot be written \(No space left on device\); the last good"
+    with pytest.raises(ResourceError, match=expected + " state is 0002-step-000002"):
         save_state(tmp_path, state_at(3))
-    assert steps_in(tmp_path) == ["step-000001", "step-000002"]
-    found = load_state(tmp_path)
-    assert found is not None and found.step == 2
     monkeypatch.undo()
+    assert names_in(tmp_path) == ["0001-step-000001", "0002-step-000002"]
+    assert newest(tmp_path).step == 2
     save_state(tmp_path, state_at(3))  # what the failure left behind is in nobody's way
-    assert steps_in(tmp_path) == ["step-000002", "step-000003"]
+    assert names_in(tmp_path) == ["0002-step-000002", "0003-step-000003"]
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

@@ -12,11 +12,11 @@ from shortcut.events import EpochEnd
 from shortcut.runfolder import (
     PACKAGES,
     Facts,
+    forget_improvements,
     gather_facts,
     keep_improvement,
     make_run_folder,
     read_facts,
-    write_text,
 )
 
 EPOCH = EpochEnd(
@@ -132,33 +132,12 @@ def test_a_refusal_of_the_system_is_one_line(tmp_path, monkeypatch):
     assert str(refusal.value) == expected
 
 
-# Texts and facts -------------------------------------------------------------------------
-
-
-def test_a_text_is_written_whole(tmp_path):
-    path = tmp_path / "record.md"
-    write_text(path, "alt")
-    write_text(path, "neu: 猫\n")
-    assert path.read_text("utf-8") == "neu: 猫\n"
-    assert [p.name for p in tmp_path.iterdir()] == ["record.md"]
-
-
-def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
-    path = tmp_path / "record.md"
-    write_text(path, "alt")
-
-    def full(*_: object, **__: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(ResourceError, match=r"record\.md: cannot be written \(No space left"):
-        write_text(path, "neu")
-    assert path.read_text("utf-8") == "alt"
+# Facts -------------------------------------------------------------------------
 
 
 def test_facts_survive_the_round_trip(tmp_path):
     facts = facts_of(tmp_path / "Фото 猫")
-    write_text(tmp_path / "environment.json", facts.model_dump_json(indent=1))
+    (tmp_path / "environment.json").write_text(facts.model_dump_json(indent=1), "utf-8")
     assert read_facts(tmp_path) == facts
     assert facts.data_root == str(tmp_path / "Фото 猫")
     assert (facts.measured_on, facts.lang, facts.log_interval) == ("val", "zh", 7)
@@ -253,3 +232,20 @@ def test_kept_may_be_in_the_way(tmp_path, best):
     (tmp_path / "kept").touch()
     with pytest.raises(ResourceError, match=r"kept: cannot be written"):
         keep_improvement(tmp_path, best, EPOCH, 3)
+
+
+def test_what_later_epochs_left_is_forgotten(tmp_path):
+    best = tmp_path / "best.safetensors"
+    for number in (2, 5, 9):
+        best.unlink(missing_ok=True)  # a new file, as `write_whole` makes it
+        best.write_bytes(b"%d" % number)
+        keep_improvement(tmp_path, best, replace(EPOCH, epoch=number), keep=3)
+    forget_improvements(tmp_path, 5)
+    assert best.read_bytes() == b"5"
+    assert [path.name[:7] for path in sorted((tmp_path / "kept").iterdir())] == [
+        "epoch2+",
+        "epoch5+",
+    ]
+    forget_improvements(tmp_path, 1)
+    assert best.read_bytes() == b"5"
+    assert not list((tmp_path / "kept").iterdir())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
-from shortcut.runlog import RESULT_COLUMNS, RunLog
+from shortcut.runlog import RESULT_COLUMNS, Mark, RunLog
 
 
 def a_step(step: int, loss: float, epoch: int = 1) -> Step:
@@ -48,6 +48,7 @@ def logged(
     folder: Path, events: Sequence[Event], *, measured_on: str = "test", interval: int = 20
 ) -> list[str]:
     with RunLog(folder, measured_on=measured_on, interval=interval) as log:
+        log.rewind(Mark(), [])
         for event in events:
             log.write(event)
     return (folder / "log.txt").read_text("utf-8").splitlines()
@@ -151,18 +152,51 @@ def test_every_line_of_events_is_an_object_with_a_time(tmp_path):
     assert records[5]["interval"] == [0.5, 0.97]
 
 
-def test_a_resumed_run_appends_and_has_a_row_for_each_epoch_once(tmp_path):
-    logged(tmp_path, [an_epoch(), an_epoch(epoch=2)])  # the second was not saved as a state
-    with RunLog(tmp_path, measured_on="test", interval=20, history=[an_epoch()]) as log:
+def test_what_came_after_a_mark_stands_there_once(tmp_path):
+    with RunLog(tmp_path, measured_on="test", interval=2) as log:
+        for event in (*[a_step(number, float(number)) for number in (1, 2, 3)], an_epoch()):
+            log.write(event)
+        mark = log.mark()
+        log.write(an_epoch(epoch=2))
+    with (tmp_path / "log.txt").open("a") as file:
+        file.write("half a li")
+    again = RunLog(tmp_path, measured_on="test", interval=2)
+    with again as log:
+        log.rewind(mark, [an_epoch()])
         log.write(an_epoch(epoch=2))
     rows = (tmp_path / "results.csv").read_text("utf-8").splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2"]
-    assert len((tmp_path / "log.txt").read_text("utf-8").splitlines()) == 9
+    lines = (tmp_path / "log.txt").read_text("utf-8").splitlines()
+    assert len(lines) == 7 and lines[-1].startswith("epoch 2, loss")
+    events = (tmp_path / "events.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["event"] for line in events] == ["Step", "EpochEnd", "EpochEnd"]
+
+
+def test_a_loss_line_goes_on_from_the_middle_of_its_steps(tmp_path):
+    steps = [a_step(number, loss) for number, loss in enumerate([1.0, 2.0, 3.0, 4.0], 1)]
+    with RunLog(tmp_path, measured_on="val", interval=4) as log:
+        for event in steps[:3]:
+            log.write(event)
+        mark = log.mark()
+    with RunLog(tmp_path, measured_on="val", interval=4) as log:
+        log.rewind(Mark(mark.log, mark.events, mark.losses), [])
+        log.write(steps[3])
+    assert (tmp_path / "log.txt").read_text() == "[epoch 1, batch 4] loss: 2.500\n"
+
+
+def test_a_log_that_is_shorter_than_its_mark_stays_as_it_is(tmp_path):
+    """After a power cut, say."""
+    (tmp_path / "log.txt").write_text("one line\n")
+    with RunLog(tmp_path, measured_on="val", interval=4) as log:
+        log.rewind(Mark(log=900, events=900), [])
+        log.write(Notice("another"))
+    assert (tmp_path / "log.txt").read_bytes() == b"one line\nanother\n"
 
 
 def test_what_was_reported_is_on_disk_at_once(tmp_path):
     log = RunLog(tmp_path, measured_on="val", interval=1)
     with log:
+        log.rewind(Mark(), [])
         log.write(a_step(1, 0.5))
         log.write(an_epoch())
         assert len((tmp_path / "log.txt").read_text("utf-8").splitlines()) == 4

@@ -1,20 +1,25 @@
 """The loop and the step: what they compute, what they report, what they refuse."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from tests.recipes import write_tiny_recipe
+from torch import Tensor
 
+from shortcut import step
 from shortcut.data.folders import read_folder
 from shortcut.data.loaders import Batch
 from shortcut.data.splits import carve_validation
 from shortcut.errors import NumbersError
-from shortcut.events import EpochEnd, Finished, Step
+from shortcut.events import EpochEnd, Finished, Notice, Progress, Step
 from shortcut.job import Job
+from shortcut.models import ResNet
 from shortcut.precision import PLAIN, Choice
 from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
@@ -39,7 +44,7 @@ def make_job(photos: Path, changes: dict[str, object] | None = None) -> Job:
 def test_an_epoch_reports_every_step_and_then_itself(tiny_photos: Path) -> None:
     events = list(fit(make_job(tiny_photos)))
     kinds = [type(event) for event in events]
-    assert kinds == [Step, Step, Step, EpochEnd] * 3 + [Finished]
+    assert kinds == [Step, Step, Step, Progress, EpochEnd] * 3 + [Finished]
     steps = [event for event in events if isinstance(event, Step)]
     assert [(step.epoch, step.step) for step in steps] == [
         (e, s) for e in (1, 2, 3) for s in (1, 2, 3)
@@ -98,14 +103,125 @@ def test_accumulation_makes_fewer_steps(tiny_photos: Path) -> None:
     assert job.step == 2
 
 
-def test_a_loss_that_is_not_finite_never_reaches_the_weights(tiny_photos: Path) -> None:
+def spoil(monkeypatch: pytest.MonkeyPatch, steps: set[int], value: float) -> None:
+    """Makes the loss of these steps, counted from 0, and with it every gradient, `value`."""
+    original, calls = step._loss, itertools.count()
+
+    def spoilt(*arguments: Any) -> Tensor:
+        loss = original(*arguments)
+        return loss * value if next(calls) in steps else loss
+
+    monkeypatch.setattr(step, "_loss", spoilt)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_reach_nothing(
+    value: float, tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(tiny_photos, {"train.ema_decay": 0.9, "train.epochs": 1})
+    spoil(monkeypatch, {1}, value)
+    story = fit(job)
+    first = next(story)
+    assert isinstance(first, Step)
+    before = {name: value.clone() for name, value in job.classifier.model.state_dict().items()}
+    told = next(story)
+    assert isinstance(told, Notice)
+    assert told.text == "epoch 1, step 2: loss or gradient not finite; step left out"
+    after = job.classifier.model.state_dict()
+    assert all(torch.equal(before[n], after[n]) for n in before)
+    assert job.step == 1
+    kinds = [type(event) for event in story]
+    assert kinds == [Step, Progress, EpochEnd, Finished]
+    assert all(bool(tensor.isfinite().all()) for tensor in job.measured.model.state_dict().values())
+    assert job.history[0].train_loss < 10
+
+
+def test_three_such_steps_in_a_row_end_it_and_the_pictures_are_named(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = make_job(tiny_photos)
-    with torch.no_grad():
-        job.classifier.model.fc.bias.fill_(float("nan"))
-    before = job.classifier.model.conv1.weight.detach().clone()
-    with pytest.raises(NumbersError, match="epoch 1"):
+    spoil(monkeypatch, {1, 3, 4, 5}, float("nan"))
+    with pytest.raises(NumbersError) as refusal:
         list(fit(job))
-    assert torch.equal(before, job.classifier.model.conv1.weight)
+    text = str(refusal.value)
+    assert "3 steps in a row" in text and "epoch 2, step 3 (pictures photo-" in text
+    assert "try `--lr 0.001`" in text
+
+
+def test_answers_that_are_not_finite_are_no_measurement(tiny_photos: Path) -> None:
+    job = make_job(tiny_photos, {"train.epochs": 1})
+    for event in fit(job):
+        if isinstance(event, Step) and event.step == event.steps:
+            with torch.no_grad():
+                job.classifier.model.fc.bias.fill_(float("nan"))
+            break
+    with pytest.raises(NumbersError, match="validation loss is nan after epoch 1"):
+        list(fit(job))
+    assert job.best is None
+
+
+def out_of_memory_at(
+    monkeypatch: pytest.MonkeyPatch, number: int, error: Exception, above: int
+) -> None:
+    """From call `number` on, the network does not take more than `above` pictures at a time."""
+    forward, calls = ResNet.forward, itertools.count()
+
+    def limited(model: ResNet, images: Tensor) -> Tensor:
+        call = next(calls)
+        outputs = forward(model, images)
+        if model.training and call >= number and len(images) > above:
+            raise error
+        return outputs
+
+    monkeypatch.setattr(ResNet, "forward", limited)
+
+
+ERRORS = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("number", [0, 2])
+def test_where_memory_runs_out_a_batch_goes_in_pieces(
+    number: int, error: Exception, tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, object] = {"train.epochs": 1, "train.ema_decay": 0.9}
+    halves = make_job(tiny_photos, settings)
+    halves.pieces = 2 if number == 0 else 1
+    expected: list[float] = []
+    for event in fit(halves):
+        if isinstance(event, Step):
+            expected.append(event.loss)
+            halves.pieces = 2 if event.step >= number else 1
+    job = make_job(tiny_photos, settings)
+    out_of_memory_at(monkeypatch, number, error, above=3)
+    events = list(fit(job))
+    losses = [event.loss for event in events if isinstance(event, Step)]
+    assert losses == expected
+    (told,) = [event.text for event in events if isinstance(event, Notice)]
+    assert told.startswith("out of memory: each batch of 6 pictures now goes through the network")
+    ours, theirs = job.measured.model.state_dict(), halves.measured.model.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_memory_that_does_not_do_for_two_pictures_ends_it(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_of_memory_at(monkeypatch, 0, MemoryError(), above=0)
+    with pytest.raises(MemoryError):
+        list(fit(make_job(tiny_photos)))
+
+
+def test_pieces_are_what_smaller_batches_accumulated_would_be(tiny_photos: Path) -> None:
+    """The same pictures, the same sums: bit for bit, batch norm included."""
+    pieces = make_job(tiny_photos, {"train.epochs": 1})
+    pieces.pieces = 2
+    small = make_job(tiny_photos, {"train.epochs": 1, "train.batch_size": 3, "train.accumulate": 2})
+    losses = [[e.loss for e in fit(job) if isinstance(e, Step)] for job in (pieces, small)]
+    assert losses[0] == losses[1]
 
 
 def test_patience_ends_the_training(tiny_photos: Path) -> None:
@@ -157,6 +273,8 @@ def _first(batch: Batch, count: int) -> Batch:
         images=batch.images[:count],
         labels=batch.labels[:count],
         indices=batch.indices[:count],
+        counted=count,
+        total=count,
     )
 
 

@@ -1,105 +1,106 @@
-"""The exact state of a training at the end of an epoch, as a folder of safetensors and JSON.
+"""The exact state of a training after any step, as folders of safetensors and JSON.
 
-A state is written beside its final place and renamed, so that there is never half a one; the newest
-whole one is used. Order and augmentation are pure functions of (seed, epoch, index), so no random
-state is needed.
+Order and augmentation are pure functions of (seed, epoch, index), so no random state is needed.
+Each state is sealed (`sealed.py`): the newest whole one is used, a damaged one is named and set
+aside.
 """
 
+import contextlib
 import json
-import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
 from torch import Tensor
 from torch.optim import Optimizer
 
+from shortcut.disk import reason_of
 from shortcut.errors import ModelError, ResourceError
 from shortcut.events import EpochEnd
-from shortcut.models.tensorfiles import read_tensors, write_tensors
+from shortcut.models.tensorfiles import tensor_bytes
+from shortcut.sealed import UNFINISHED, seal, unseal
+from shortcut.world import World
 
 KEEP = 2
 """The newest state, and the one before it in case the newest is damaged."""
+TENSORS = ("model", "optimizer", "averaged")
+DAMAGED = ".damaged"
 
 
 @dataclass(frozen=True)
 class State:
     """What a training needs to go on as if it had never stopped."""
 
-    model: Mapping[str, Tensor]
-    optimizer: Mapping[str, Tensor]
-    averaged: Mapping[str, Tensor]
+    model: Mapping[str, Tensor] = field(repr=False)
+    optimizer: Mapping[str, Tensor] = field(repr=False)
+    """Empty before the first step."""
+    averaged: Mapping[str, Tensor] = field(repr=False)
     """Empty where no weights are averaged."""
     step: int
+    """Optimizer steps taken in all."""
     history: tuple[EpochEnd, ...]
     sizes: tuple[int, ...]
     """Image size in pixels of each epoch, those to come as well."""
     precision: Mapping[str, Any]
     """The fields of `Precision`."""
+    tally: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Tally`: how far the epoch under way is."""
+    lr_scale: float = 1.0
+    """What the learning rate was multiplied by after numbers went wrong."""
+    pieces: int = 1
+    """See `Job`."""
+    log: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of `Mark`: where the run's log ended."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The recipe's, as in `recipe.yaml`."""
 
 
 def save_state(folder: Path, state: State) -> Path:
-    """Write `state` as `folder/step-000400`; older states but the last are removed.
+    """Write `state` as `folder/0012-step-000400`, the twelfth of its run; the oldest are removed.
 
     Raises:
         ResourceError: if it cannot be written; older states are untouched.
     """
-    final = folder / f"step-{state.step:06d}"
-    partial = final.with_suffix(".partial")
+    older = _states(folder)
+    number = 1 + max((_number(path) for path in folder.glob("*-step-*")), default=0)
+    final = folder / f"{number:04d}-step-{state.step:06d}"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name in ("model", "optimizer", "averaged"):
-            write_tensors(partial / f"{name}.safetensors", getattr(state, name), {})
-        facts = {
-            "step": state.step,
-            "sizes": list(state.sizes),
-            "precision": dict(state.precision),
-            "history": [asdict(epoch) for epoch in state.history],
-        }
-        with (partial / "state.json").open("w", encoding="utf-8") as file:
-            json.dump(facts, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        for old in _states(folder)[KEEP:]:
-            shutil.rmtree(old, ignore_errors=True)
+        seal(final, state_files(state))
     except OSError as error:
-        raise ResourceError(f"{final}: cannot be written ({error.strerror}).") from error
+        kept = f"the last good state is {older[0].name}" if older else "there is no older one"
+        raise ResourceError(f"{final}: cannot be written ({reason_of(error)}); {kept}.") from error
+    for old in (*older[KEEP - 1 :], *folder.glob(f"*{UNFINISHED}")):
+        shutil.rmtree(old, ignore_errors=True)
     return final
 
 
-def load_state(folder: Path) -> State | None:
-    """The newest whole state below `folder`, or None if there is none.
+def load_state(folder: Path) -> tuple[State, tuple[str, ...]] | None:
+    """The newest whole state below `folder` and a line for each damaged one, or None if there are
+    none.
+
+    Damaged ones get a name that ends in `.damaged`, so that they are not counted among the newest.
 
     Raises:
         ModelError: if there are states but none can be read.
     """
-    states = _states(folder)
     problems: list[str] = []
-    for path in states:
+    for path in _states(folder):
         try:
-            facts: dict[str, Any] = json.loads((path / "state.json").read_text("utf-8"))
-            tensors = {
-                name: read_tensors(path / f"{name}.safetensors")[0]
-                for name in ("model", "optimizer", "averaged")
-            }
-            history = tuple(EpochEnd(**epoch) for epoch in facts["history"])
-            return State(
-                **tensors,
-                step=facts["step"],
-                history=history,
-                sizes=tuple(facts["sizes"]),
-                precision=facts["precision"],
-            )
-        except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
-            problems.append(f"{path.name}: {error}")
-    if states:
-        raise ModelError(f"{folder}: no state can be read ({'; '.join(problems)}).")
+            state = parse_state(unseal(path))
+        except ModelError as error:
+            problems.append(f"{path.name} is damaged ({error})")
+            continue
+        for damaged in _states(folder):
+            if _number(damaged) > _number(path):
+                _set_aside(damaged)
+        return state, tuple(f"{problem}; using {path.name}" for problem in problems)
+    if problems:
+        raise ModelError(f"{folder}: no state can be read: {'; '.join(problems)}.")
     return None
 
 
@@ -129,9 +130,62 @@ def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> No
     )
 
 
+def state_files(state: State) -> Iterator[tuple[str, bytes]]:
+    """The files of a state, name and content each, one at a time."""
+    for name in TENSORS:
+        yield f"{name}.safetensors", tensor_bytes(getattr(state, name))
+    facts = {name: value for name, value in vars(state).items() if name not in TENSORS}
+    facts["history"] = [asdict(epoch) for epoch in state.history]
+    yield "state.json", json.dumps(facts, indent=1).encode()
+
+
+def parse_state(contents: Mapping[str, bytes]) -> State:
+    """The state whose files these are.
+
+    Raises:
+        ModelError: the reason, if they are of no state of this version, or not finite.
+    """
+    try:
+        facts: dict[str, Any] = json.loads(contents["state.json"])
+        facts["history"] = tuple(EpochEnd(**epoch) for epoch in facts["history"])
+        facts["sizes"] = tuple(facts["sizes"])
+        for name in TENSORS:
+            facts[name] = from_safetensors(contents[f"{name}.safetensors"])
+        state = State(**facts)
+    except KeyError as error:
+        raise ModelError(f"{error.args[0]} is missing") from error
+    except (ValueError, TypeError, SafetensorError) as error:
+        raise ModelError(f"not a state of this version: {reason_of(error)}") from error
+    if not all(_is_finite(tensor) for tensor in state.model.values()):
+        raise ModelError("its weights are not finite numbers")
+    return state
+
+
+def share_state(world: World, state: State | None) -> State | None:
+    """What the first process has, for all of them."""
+    if world.size == 1:
+        return state
+    files = dict(state_files(state)) if state and world.first else {}
+    names = [*(f"{name}.safetensors" for name in TENSORS), "state.json"]
+    contents = {name: world.share(files.get(name, b"")) for name in names}
+    return parse_state(contents) if contents["state.json"] else None
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())
+
+
+def _set_aside(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rename(path.with_name(path.name + DAMAGED))
+
+
 def _states(folder: Path) -> list[Path]:
     """Newest first."""
-    if not folder.is_dir():
-        return []
-    whole = (path for path in folder.glob("step-*") if path.name.removeprefix("step-").isdigit())
-    return sorted(whole, key=lambda path: int(path.name.removeprefix("step-")), reverse=True)
+    found = (path for path in folder.glob("*-step-*") if not path.suffix)
+    return sorted(found, key=_number, reverse=True)
+
+
+def _number(path: Path) -> int:
+    digits = path.name.partition("-")[0]
+    return int(digits) if digits.isdecimal() else 0

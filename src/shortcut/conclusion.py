@@ -13,6 +13,7 @@ import numpy as np
 from shortcut.classifier import Classifier, load
 from shortcut.data.cache import Keeping
 from shortcut.data.samples import Sample
+from shortcut.disk import write_whole
 from shortcut.errors import DataError, DecodeError
 from shortcut.evaluation import evaluating, measuring
 from shortcut.events import Event, Measured, Notice, Saved
@@ -20,7 +21,7 @@ from shortcut.job import Job
 from shortcut.metrics import Scores
 from shortcut.precision import EXACT
 from shortcut.record import PredictedFile, Record, render_record
-from shortcut.runfolder import Facts, write_text
+from shortcut.runfolder import Facts
 
 FILES = {
     "best.safetensors": "the best classifier: weights, classes, preprocessing, recipe, figures",
@@ -94,7 +95,7 @@ def conclude(
     outcome = Outcome(folder, best, val, test)
     record = _record(job, outcome, facts, parts)
     record = replace(record, predictions=predictions, notices=notices)
-    write_text(folder / "record.md", render_record(record, facts.lang))
+    write_whole(folder / "record.md", render_record(record, facts.lang))
     yield Saved("record", folder / "record.md")
     return outcome
 
@@ -132,7 +133,7 @@ def save_confusion(scores: Scores, folder: Path) -> None:
     writer.writerow(["truth \\ answer", *scores.classes])
     for name, row in zip(scores.classes, scores.confusion.tolist(), strict=True):
         writer.writerow([name, *row])
-    write_text(folder / "confusion_matrix.csv", table.getvalue())
+    write_whole(folder / "confusion_matrix.csv", table.getvalue())
 
 
 def predict_some(

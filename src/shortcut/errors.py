@@ -7,7 +7,7 @@ ShortcutError            what a user can cause and a user can mend    exit code 
   ModelError             a model or checkpoint file does not fit      4
   ResourceError          disk, memory or a missing package            5
   NumbersError           the numbers of a training went wrong         6
-  InterruptedRunError    Ctrl-C: says what is there already           130
+  InterruptedRunError    Ctrl-C, SIGTERM, SIGHUP: what is there       130, 143, 129
 """
 
 
@@ -52,6 +52,12 @@ class NumbersError(ShortcutError):
 
 
 class InterruptedRunError(ShortcutError):
-    """A training was stopped by the person; the message says what is there and how to go on."""
+    """A training was asked to stop; the message says what is there and how to go on.
 
-    exit_code = 130
+    Args:
+        number: of the signal; a shell expects 128 more as the exit code.
+    """
+
+    def __init__(self, message: str, number: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number

@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 
 from shortcut.classifier import Classifier
@@ -14,6 +15,7 @@ from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
 from shortcut.metrics import Scores, confusion_matrix
 from shortcut.precision import EXACT, Precision
+from shortcut.world import ALONE, World
 
 
 def evaluate(
@@ -70,21 +72,29 @@ def measure(classifier: Classifier, batches: EvaluationLoader, precision: Precis
 
 
 def measuring(
-    classifier: Classifier, batches: EvaluationLoader, precision: Precision
+    classifier: Classifier, batches: EvaluationLoader, precision: Precision, world: World = ALONE
 ) -> Generator[Event, None, Scores]:
-    """As `measure`, with a `Progress` after each batch."""
-    count = len(classifier.classes)
+    """As `measure`, with a `Progress` after each batch.
+
+    The processes of `world` share the batches; each picture counts once, and each process gets the
+    scores of all.
+    """
+    count, total = len(classifier.classes), len(batches.labels)
     confusion = np.zeros((count, count), np.int64)
     loss, done = 0.0, 0
-    for batch in batches:
-        probabilities = classifier.answer(batch.images, precision)
-        loss += float(
-            F.nll_loss(probabilities.clamp_min(1e-12).log(), batch.labels, reduction="sum")
-        )
-        confusion += confusion_matrix(batch.labels.numpy(), probabilities.argmax(1).numpy(), count)
-        done += len(batch.labels)
-        yield Progress("measuring", done, len(batches.labels))
-    return Scores(classifier.classes, confusion, loss / max(1, done))
+    for batch in batches.part(world.rank, world.size):
+        if batch is not None:
+            answers = classifier.answer(batch.images, precision)
+            logs = answers.clamp_min(1e-12).log()
+            loss += float(F.nll_loss(logs, batch.labels, reduction="sum"))
+            confusion += confusion_matrix(batch.labels.numpy(), answers.argmax(1).numpy(), count)
+        done = min(total, done + batches.batch_size * world.size)
+        yield Progress("measuring", done, total)
+    # Counts are whole numbers below 2^53: exact in float64.
+    figures = torch.tensor([loss, *confusion.flatten().tolist()], dtype=torch.float64)
+    loss, *counts = world.sum(figures).tolist()
+    confusion = np.array(counts).astype(np.int64).reshape(count, count)
+    return Scores(classifier.classes, confusion, loss / max(1, total))
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

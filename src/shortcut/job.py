@@ -1,8 +1,10 @@
 """One training as a thing: its parts, and how far it is."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
@@ -11,6 +13,41 @@ from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.events import EpochEnd
 from shortcut.precision import Precision
 from shortcut.settings import Recipe
+from shortcut.world import ALONE, World
+
+
+@dataclass
+class Tally:
+    """How far the epoch under way is, and its running sums."""
+
+    steps: int = 0
+    """Taken or left out: the next one is `steps`, counted from 0."""
+    images: int = 0
+    correct: int = 0
+    loss: float = 0.0
+    """Sum over pictures."""
+    waiting: float = 0.0
+    """Seconds."""
+    before: float = 0.0
+    """Seconds before an interruption."""
+    unusable: int = 0
+    """Steps in a row, up to now, whose numbers were not finite."""
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Of this epoch so far."""
+        return self.before + time.perf_counter() - self.started
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second so far."""
+        return self.images / self.seconds
+
+    @property
+    def waited(self) -> float:
+        """Share of the time so far that went into waiting for pictures."""
+        return self.waiting / self.seconds
 
 
 @dataclass
@@ -25,12 +62,21 @@ class Job:
     optimizer: Optimizer
     averaged: AveragedModel | None
     precision: Precision
+    world: World = ALONE
+    shared: nn.Module | None = None
+    """The network as several processes train it, see `World.together`; None for one."""
     tested: float = 0.0
     """Training pictures a second at `data.image_size`, by the self-test; 0 where there was none."""
     history: list[EpochEnd] = field(default_factory=list)
     """The epochs that are over."""
+    tally: Tally = field(default_factory=Tally)
+    """Of the epoch after those."""
     step: int = 0
     """Optimizer steps taken in all."""
+    lr_scale: float = 1.0
+    """Halved when numbers went wrong."""
+    pieces: int = 1
+    """A batch goes through the network in so many pieces: more where memory ran out."""
 
     @property
     def epochs(self) -> int:
@@ -43,6 +89,11 @@ class Job:
         self.recipe = self.recipe.model_copy(update={"train": length})
         self.classifier.recipe = self.recipe
         self.train = replace(self.train, sizes=tuple(sizes))
+
+    @property
+    def network(self) -> nn.Module:
+        """What a training step sends pictures through."""
+        return self.shared or self.classifier.model
 
     @property
     def measured(self) -> Classifier:

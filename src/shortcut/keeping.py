@@ -1,63 +1,181 @@
-"""What a run keeps of each epoch, and getting it back."""
+"""What a run keeps while it trains, when that is worth its price, and getting it back."""
 
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from shortcut.checkpoint import State, optimizer_tensors, restore_optimizer, save_state
-from shortcut.errors import ModelError
-from shortcut.events import EpochEnd
-from shortcut.job import Job
-from shortcut.runfolder import Facts, keep_improvement
+from shortcut.classifier import Classifier
+from shortcut.errors import ModelError, ResourceError
+from shortcut.events import EpochEnd, Event, Notice, Step
+from shortcut.job import Job, Tally
+from shortcut.recipe import flatten
+from shortcut.runfolder import Facts, forget_improvements, keep_improvement
+from shortcut.runlog import Mark, RunLog
+from shortcut.settings import Recipe
+
+PRICE = 0.01
+"""Share of the time that saving the exact state may take."""
+PAUSE = 60.0
+"""Seconds between two states in the middle of an epoch, at least."""
+FAILURES = 3
+"""So many saves in a row may fail before the training ends: a disk that is full for a while is no
+reason to lose what is being learnt."""
+FREE = {"name", "data.cache", "data.workers", "train.compile", "train.epochs", "train.keep"} | {
+    "train.patience",
+    "train.target_accuracy",
+}
+"""Settings that may be changed in `recipe.yaml` between an interruption and going on."""
 
 
-def keep_epoch(job: Job, folder: Path, facts: Facts, epoch: EpochEnd) -> None:
-    """Save what `epoch` gave: last, best and kept classifiers, and the state to go on from.
+class Keeper:
+    """Keeps the states and the models of one training in its run folder.
 
-    Raises:
-        ResourceError: if it cannot be written; older files are whole.
+    Args:
+        restored: the job's state comes from there.
     """
-    metrics = {"epoch": epoch.epoch, "val_accuracy": epoch.val_accuracy}
-    measured = replace(
-        job.measured, metrics=metrics, created=facts.started, version=facts.versions["shortcut"]
-    )
-    measured.save(folder / "last.safetensors")
-    if epoch.improved:
-        measured.save(folder / "best.safetensors")
-        keep_improvement(folder, folder / "best.safetensors", epoch, job.recipe.train.keep)
-    averaged = {} if job.averaged is None else job.averaged.state_dict()
-    state = State(
+
+    def __init__(
+        self, job: Job, folder: Path, facts: Facts, log: RunLog, *, restored: bool = False
+    ) -> None:
+        self.job, self.folder, self.facts, self.log = job, folder, facts, log
+        self.saved = _place(job) if restored else None
+        """Where the training was when its state was saved last."""
+        self.when, self.cost = time.monotonic(), 0.0
+        self.failures = 0
+        self.waiting: tuple[Classifier, EpochEnd] | None = None
+        """An improvement that could not be written yet."""
+
+    def after(self, events: Sequence[Event]) -> list[Notice]:
+        """Log what happened, then keep what is worth it: the best classifier after an epoch, the
+        state when it is due.
+
+        Returns:
+            What the person should know of it.
+        """
+        for event in events:
+            # The log first: the state remembers where it ended.
+            self.log.write(event)
+        match events[0]:
+            case EpochEnd():
+                return list(self._after_epoch(events[0]))
+            case Step() if self._is_due(PAUSE):
+                return list(self._try())
+            case _:
+                return []
+
+    def _after_epoch(self, epoch: EpochEnd) -> Iterator[Notice]:
+        if epoch.improved:
+            try:
+                self._write_best(self._measured(epoch), epoch)
+            except ResourceError:
+                # The weights are about to move on.
+                self.waiting = copy.deepcopy(self._measured(epoch)), epoch
+        if self.waiting or self._is_due(0.0):
+            yield from self._try()
+
+    def save(self) -> None:
+        """Save the exact state, and the classifier as it is now; nothing if that is there already.
+
+        Raises:
+            ResourceError: it cannot be written; older states are whole.
+        """
+        job = self.job
+        if self.waiting:
+            self._write_best(*self.waiting)
+            self.waiting = None
+        place = _place(job)
+        if place == self.saved:
+            return
+        begun = time.monotonic()
+        save_state(self.folder / "resume", state_of(job, self.log.mark()))
+        if job.history or job.tally.steps:
+            between = bool(job.history) and not job.tally.steps
+            last = self._measured(job.history[-1] if between else None)
+            last.save(self.folder / "last.safetensors")
+        self.saved, self.when = place, time.monotonic()
+        self.cost = self.when - begun
+
+    def went_back(self, state: State, notice: Notice) -> None:
+        """Make the folder what it was when `state` was saved, and save that the job is there
+        again."""
+        self.log.rewind(Mark(**state.log), state.history)
+        self.log.write(notice)
+        self.waiting = None
+        forget_improvements(self.folder, len(state.history))
+        self.save()
+
+    def _try(self) -> Iterator[Notice]:
+        try:
+            self.save()
+            self.failures = 0
+        except ResourceError as error:
+            self.failures += 1
+            if self.failures == FAILURES:
+                raise
+            self.when = time.monotonic()
+            notice = Notice(f"not saved: {error} Training goes on.")
+            self.log.write(notice)
+            yield notice
+
+    def _is_due(self, pause: float) -> bool:
+        return time.monotonic() - self.when >= max(pause, self.cost / PRICE)
+
+    def _measured(self, epoch: EpochEnd | None) -> Classifier:
+        figures = {"epoch": epoch.epoch, "val_accuracy": epoch.val_accuracy} if epoch else {}
+        facts = self.facts
+        return replace(
+            self.job.measured,
+            metrics=figures,
+            created=facts.started,
+            version=facts.versions["shortcut"],
+        )
+
+    def _write_best(self, classifier: Classifier, epoch: EpochEnd) -> None:
+        best = self.folder / "best.safetensors"
+        classifier.save(best)
+        keep_improvement(self.folder, best, epoch, self.job.recipe.train.keep)
+
+
+def _place(job: Job) -> tuple[int, int, float]:
+    return len(job.history), job.tally.steps, job.lr_scale
+
+
+def state_of(job: Job, mark: Mark) -> State:
+    """Everything that `restore` needs; tensors are the job's own, to be written at once."""
+    tally = asdict(replace(job.tally, before=job.tally.seconds))
+    del tally["started"]  # a clock's reading means nothing to another process
+    return State(
         model=job.classifier.model.state_dict(),
         optimizer=optimizer_tensors(job.optimizer),
-        averaged=averaged,
+        averaged={} if job.averaged is None else job.averaged.state_dict(),
         step=job.step,
         history=tuple(job.history),
         sizes=tuple(job.train.sizes),
         precision=asdict(job.precision),
+        tally=tally,
+        lr_scale=job.lr_scale,
+        pieces=job.pieces,
+        log=asdict(mark),
+        settings=job.recipe.model_dump(mode="json"),
     )
-    save_state(folder / "resume", state)
-
-
-def keep_interrupted(job: Job, folder: Path, facts: Facts) -> None:
-    """Save what was learnt since the last epoch, and draw the curves so far.
-
-    Raises:
-        ResourceError: if it cannot be written.
-    """
-    job.measured.save(folder / "last.safetensors")
-    if not job.history:
-        return
-    from shortcut.report.charts import draw_curves  # matplotlib takes a second
-
-    part = facts.measured_on
-    draw_curves(job.history, folder / "curves.png", title=folder.name, part=part)
 
 
 def restore(job: Job, state: State) -> None:
-    """Bring a fresh job to where `state` was saved.
+    """Bring a job to where `state` was saved.
 
     Raises:
-        ModelError: if the state is of another network or optimizer than the job's.
+        ModelError: if the state is of another recipe than the job's.
     """
+    changed = _differences(state.settings, job.recipe)
+    if changed:
+        raise ModelError(
+            f"recipe.yaml was changed since the state was saved: {', '.join(changed)}. "
+            "Change it back, or start a new run with `train`."
+        )
     try:
         job.classifier.model.load_state_dict(state.model)
         restore_optimizer(job.optimizer, state.optimizer)
@@ -68,9 +186,18 @@ def restore(job: Job, state: State) -> None:
             "recipe.yaml no longer fits the saved state: the network, the optimizer and "
             "averaging must stay as they were."
         ) from error
-    job.step = state.step
-    job.history = list(state.history)
+    job.step, job.lr_scale, job.pieces = state.step, state.lr_scale, state.pieces
+    job.history, job.tally = list(state.history), Tally(**state.tally)
     # A budget may have planned other sizes than the recipe tells; a recipe that has been given more
     # epochs since has the last word.
     if len(state.sizes) == job.epochs:
         job.plan(state.sizes)
+
+
+def _differences(saved: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    then, now = flatten(saved), flatten(recipe.model_dump(mode="json"))
+    return [
+        f"{name} was {then.get(name)} and is {now.get(name)}"
+        for name in sorted((then.keys() | now.keys()) - FREE)
+        if then.get(name) != now.get(name)
+    ]

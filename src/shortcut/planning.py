@@ -20,6 +20,7 @@ from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.optim import make_optimizer, scale_lr
 from shortcut.step import train_step
+from shortcut.world import ALONE
 
 CLOSING = 4.0
 """Seconds for loading, drawing and writing at the end, test pictures apart."""
@@ -130,9 +131,8 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
 
     On a copy: `job` is not changed.
     """
-    trial = replace(
-        job, classifier=replace(job.classifier, model=copy.deepcopy(job.classifier.model))
-    )
+    alone = replace(job.classifier, model=copy.deepcopy(job.classifier.model))
+    trial = replace(job, classifier=alone, world=ALONE, shared=None)
     trial.optimizer = make_optimizer(trial.classifier.model, job.recipe.optim)
     scale_lr(trial.optimizer, 0.0)  # noise for pictures must not break what is timed
     trial.averaged = copy.deepcopy(job.averaged)
@@ -155,7 +155,7 @@ def _step_seconds(trial: Job, size: int) -> float:
     count = min(trial.recipe.train.batch_size, len(trial.train.labels))
     images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
     labels = torch.tensor(trial.train.labels[:count])
-    batch = Batch(images, labels, tuple(range(count)))
+    batch = Batch(images, labels, tuple(range(count)), count, count)
     seconds: list[float] = []
     while len(seconds) < 5 and sum(seconds) < PATIENCE:
         started = time.perf_counter()

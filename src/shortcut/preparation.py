@@ -1,9 +1,11 @@
 """From settings and labelled files to a job that can be trained: `prepare` is a straight line, top
 to bottom."""
 
+import json
 import math
 import os
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +31,7 @@ from shortcut.models.resnet import StemName
 from shortcut.models.tensorfiles import read_tensors
 from shortcut.models.weights import load_matching
 from shortcut.optim import make_optimizer
-from shortcut.precision import Choice, choose_precision
+from shortcut.precision import Choice, Precision, choose_precision
 from shortcut.settings import Recipe
 from shortcut.world import World
 
@@ -63,24 +65,21 @@ def prepare(
         ModelError: the network does not exist or does not take pictures of this size.
     """
     keep_freed_memory()
+    _check_batch(recipe, world)
     classes = match_classes(parts)
     stem = yield from _choose_stem(recipe)
     size = recipe.data.image_size
     preprocess = Preprocess(size, recipe.data.resize or round(size * 8 / 7))
 
     keeping = Keeping(recipe.data.cache, cache / "decoded")
-    train = yield from _read(parts["train"], preprocess.resize, recipe, keeping)
-    val = yield from _read(parts["val"], preprocess.resize, recipe, keeping)
+    with world.in_turn():  # what the first of a machine stores, its others find
+        train = yield from _read(parts["train"], preprocess.resize, recipe, keeping)
+        val = yield from _read(parts["val"], preprocess.resize, recipe, keeping)
     match_classes({"train": train.samples, "val": val.samples})
 
-    torch.manual_seed(recipe.seed)
-    model = create_model(recipe.model.name, num_classes=len(classes), stem=stem)
-    if model.ends_in_softmax:
-        yield _softmax_warning(recipe.model.name, len(classes))
-    if recipe.model.weights == "imagenet":
-        yield from _load_imagenet(model, recipe.model.name, cache)
-    model.to(world.device)
-    choice = choice or (yield from _choose_precision(model, recipe, world))
+    model = yield from _make_network(recipe, len(classes), stem, world, cache)
+    if choice is None or world.size > 1:
+        choice = yield from _choose_precision(model, recipe, world, choice)
     choice.precision.prepare(model)
     name, mirror = recipe.model.name, recipe.data.mirror_below
     classifier = Classifier(model, name, stem, classes, preprocess, recipe, mirror)
@@ -88,11 +87,13 @@ def prepare(
     return Job(
         recipe=recipe,
         classifier=classifier,
-        train=_training_loader(recipe, train, classifier),
+        train=_training_loader(recipe, train, classifier, world),
         val=_validation_loader(recipe, val, classifier),
         optimizer=make_optimizer(model, recipe.optim),
         averaged=make_average(model, decay) if decay else None,
         precision=choice.precision,
+        world=world,
+        shared=world.together(model, synced=recipe.train.sync_batch_norm),
         tested=max(choice.images_per_second.values(), default=0.0),
     )
 
@@ -174,6 +175,19 @@ def _choose_stem(recipe: Recipe) -> Generator[Event, None, StemName]:
     return stem
 
 
+def _make_network(
+    recipe: Recipe, classes: int, stem: StemName, world: World, cache: Path
+) -> Generator[Event, None, ResNet]:
+    torch.manual_seed(recipe.seed)
+    model = create_model(recipe.model.name, num_classes=classes, stem=stem)
+    if model.ends_in_softmax:
+        yield _softmax_warning(recipe.model.name, classes)
+    if recipe.model.weights == "imagenet":
+        with world.in_turn():
+            yield from _load_imagenet(model, recipe.model.name, cache)
+    return model.to(world.device)
+
+
 def _softmax_warning(name: str, classes: int) -> Notice:
     """The best answer, 1 for the right class and 0 for the others, is no certainty to a second
     softmax."""
@@ -184,9 +198,14 @@ def _softmax_warning(name: str, classes: int) -> Notice:
     )
 
 
-def _training_loader(recipe: Recipe, read: Read, classifier: Classifier) -> TrainingLoader:
+def _training_loader(
+    recipe: Recipe, read: Read, classifier: Classifier, world: World
+) -> TrainingLoader:
     return TrainingLoader(
         pictures=reside(read.pictures, recipe.augment, classifier.device),
+        files=[sample.path for sample in read.samples],
+        rank=world.rank,
+        size=world.size,
         labels=label_positions(read.samples, classifier.classes),
         augment=recipe.augment,
         preprocess=classifier.preprocess,
@@ -236,21 +255,39 @@ def _load_imagenet(model: ResNet, name: str, cache: Path) -> Generator[Event, No
 
 
 def _choose_precision(
-    model: ResNet, recipe: Recipe, world: World
+    model: ResNet, recipe: Recipe, world: World, choice: Choice | None
 ) -> Generator[Event, None, Choice]:
+    """By the first process; the others do nothing meanwhile, or they would disturb it."""
+    if choice or not world.first:
+        return _as_first(world, choice)
     choice = choose_precision(
         model,
         recipe.train.precision,
         image_size=recipe.data.image_size,
-        batch_size=recipe.train.batch_size,
+        batch_size=recipe.train.batch_size // world.size,
         device=world.device,
         compiled=recipe.train.compile,
     )
     if not choice.images_per_second:
         yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
-        return choice
-    figures = " · ".join(f"{what} {speed:.0f}" for what, speed in choice.images_per_second.items())
-    yield Notice(
-        f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
-    )
-    return choice
+    else:
+        speeds = choice.images_per_second.items()
+        figures = " · ".join(f"{what} {speed:.0f}" for what, speed in speeds)
+        yield Notice(
+            f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
+        )
+    return _as_first(world, choice)
+
+
+def _as_first(world: World, choice: Choice | None) -> Choice:
+    fields = asdict(choice.precision) if choice else {}
+    shared = Precision(**json.loads(world.share(json.dumps(fields).encode())))
+    return choice or Choice(shared, {})
+
+
+def _check_batch(recipe: Recipe, world: World) -> None:
+    if recipe.train.batch_size < 2 * world.size:
+        raise RecipeError(
+            f"batches of {recipe.train.batch_size} pictures are too small for {world.size} "
+            f"processes: give `--batch-size {2 * world.size}` or more."
+        )

@@ -40,7 +40,7 @@ def read_recipe(name: str | Path, changes: Mapping[str, object] | None = None) -
             value out of range, or a setting that would have no effect.
     """
     values = Recipe().model_dump(mode="json")
-    for layer in (_flatten(_load(name)), dict(changes or {})):
+    for layer in (flatten(_load(name)), dict(changes or {})):
         # Choices first: `optim.name` decides which other settings `optim` has.
         for key in sorted(layer, key=lambda key: (not key.endswith(".name"), key)):
             _lay_over(values, key.split("."), layer[key])
@@ -110,11 +110,12 @@ def _load(name: str | Path) -> dict[str, Any]:
     return values
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Settings by their dotted names."""
     flat: dict[str, object] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat

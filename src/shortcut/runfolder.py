@@ -31,6 +31,8 @@ class Facts(Settings):
     """The part of the data that is measured each epoch."""
     lang: Literal["en", "zh"] = "en"
     log_interval: Annotated[int, Field(ge=1)] = 20
+    launch: str = ""
+    """See `World`."""
     started: str
     command: tuple[str, ...]
     python: str
@@ -47,6 +49,7 @@ def gather_facts(
     measured_on: Literal["val", "test"],
     lang: Literal["en", "zh"],
     log_interval: int,
+    launch: str = "",
 ) -> Facts:
     """Facts about the data as given, and about this machine, its packages and this command.
 
@@ -63,6 +66,7 @@ def gather_facts(
         measured_on=measured_on,
         lang=lang,
         log_interval=log_interval,
+        launch=launch,
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=tuple(sys.argv),
         python=platform.python_version(),
@@ -101,26 +105,24 @@ def make_run_folder(wanted: Path | None, name: str) -> Path:
         raise ResourceError(f"{place}: cannot be written ({error.strerror}).") from error
 
 
+def find_launched(output: Path | None, launch: str) -> Path | None:
+    """The run folder that an earlier start of this launch made: `output`, or one in `runs/`."""
+    if output is not None and output.is_dir() and not (output / "environment.json").exists():
+        clear_run_folder(output)  # it ended before it began
+    for folder in [output] if output is not None else sorted(Path("runs").glob("*")):
+        with contextlib.suppress(ModelError):
+            if read_facts(folder).launch == launch:
+                return folder
+    return None
+
+
 def clear_run_folder(folder: Path) -> None:
     """Take back what a run that never began wrote; a folder with anything else in it stays."""
     with contextlib.suppress(OSError):
-        for name in ("log.txt", "recipe.yaml", "environment.json", "split.csv"):
+        for name in ("log.txt", "recipe.yaml", "environment.json", "split.csv", "resume/lock"):
             (folder / name).unlink(missing_ok=True)
+        (folder / "resume").rmdir()
         folder.rmdir()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` whole or not at all.
-
-    Raises:
-        ResourceError: if it cannot be written; an older file is untouched.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_text(text, "utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise ResourceError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
 def read_facts(folder: Path) -> Facts:
@@ -166,6 +168,18 @@ def keep_improvement(folder: Path, best: Path, epoch: EpochEnd, keep: int | Lite
                 old.unlink()
     except OSError as error:
         raise ResourceError(f"{kept}: cannot be written ({error.strerror}).") from error
+
+
+def forget_improvements(folder: Path, epochs: int) -> None:
+    """Remove what later epochs than the first `epochs` left in `kept/`; the newest that stays is
+    the best again. Where none stays, `best.safetensors` is left: it was measured, after all."""
+    kept = sorted((folder / "kept").glob("epoch*+*.safetensors"), key=_epoch_of)
+    before = [path for path in kept if _epoch_of(path) <= epochs]
+    for path in kept[len(before) :]:
+        path.unlink()
+    if before:
+        shutil.copyfile(before[-1], folder / "best.unfinished")
+        (folder / "best.unfinished").replace(folder / "best.safetensors")
 
 
 def _epoch_of(path: Path) -> int:

@@ -1,14 +1,16 @@
 """A run's plain records: log.txt in the tutorials' lines, results.csv a row an epoch,
 events.jsonl."""
 
+import contextlib
 import csv
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TextIO
+from typing import TextIO
 
 from shortcut.errors import ResourceError
 from shortcut.events import (
@@ -36,37 +38,66 @@ RESULT_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A place in a run's records."""
+
+    log: int = 0
+    """Bytes of `log.txt` up to here."""
+    events: int = 0
+    """Of `events.jsonl`."""
+    losses: tuple[float, ...] = ()
+    """Of the steps since the last loss line."""
+
+
 class RunLog:
     """Writes every event of a run to its folder as it happens; use as a context manager.
 
     Args:
         measured_on: `val` or `test`: the part measured each epoch, which the lines name.
         interval: steps between two loss lines, each the mean since the last.
-        history: epochs that are over already; `results.csv` is begun anew with them, so that no
-            row of an interrupted run stands twice.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        measured_on: str,
-        interval: int,
-        history: Sequence[EpochEnd] = (),
-    ) -> None:
+    def __init__(self, folder: Path, *, measured_on: str, interval: int) -> None:
         self.measured_on = measured_on
         self.interval = interval
         self.losses: list[float] = []
         try:
-            self.log = _lines(folder / "log.txt", "a")
-            self.events = _lines(folder / "events.jsonl", "a")
-            self.results = _lines(folder / "results.csv", "w")
+            self.log = _lines(folder / "log.txt")
+            self.events = _lines(folder / "events.jsonl")
+            self.results = _lines(folder / "results.csv")
         except OSError as error:
             raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
         self.table = csv.writer(self.results, lineterminator="\n")
-        self.table.writerow(RESULT_COLUMNS)
-        for epoch in history:
-            self._write_row(epoch)
+
+    def mark(self) -> Mark:
+        """Where the records end now, once they are on the disk."""
+        for file in (self.log, self.events):
+            os.fsync(file.fileno())
+        return Mark(self.log.tell(), self.events.tell(), tuple(self.losses))
+
+    def rewind(self, mark: Mark, history: Sequence[EpochEnd]) -> None:
+        """Go back to `mark`: what came after it will come again, and must not stand there twice.
+
+        Args:
+            history: the epochs that were over there; `results.csv` is written anew with them.
+
+        Raises:
+            ResourceError: if that cannot be written.
+        """
+        try:
+            for file, end in ((self.log, mark.log), (self.events, mark.events)):
+                file.truncate(min(end, file.seek(0, os.SEEK_END)))
+                file.seek(0, os.SEEK_END)
+            self.results.truncate(0)
+            self.table.writerow(RESULT_COLUMNS)
+            for epoch in history:
+                self._write_row(epoch)
+        except OSError as error:
+            raise ResourceError(
+                f"{self.log.name}: cannot be written ({error.strerror})."
+            ) from error
+        self.losses = list(mark.losses)
 
     def __enter__(self) -> "RunLog":
         return self
@@ -78,7 +109,9 @@ class RunLog:
         trace: TracebackType | None,
     ) -> None:
         for file in (self.log, self.events, self.results):
-            file.close()
+            # What the disk did not take when it was written, it does not take now either.
+            with contextlib.suppress(OSError):
+                file.close()
 
     def write(self, event: Event) -> None:
         """Record one event in every file that has a place for it.
@@ -137,10 +170,10 @@ class RunLog:
         self.table.writerow([_cell(values[column]) for column in RESULT_COLUMNS])
 
 
-def _lines(path: Path, mode: Literal["a", "w"]) -> TextIO:
+def _lines(path: Path) -> TextIO:
     """Line by line: whatever happens to the process, what was reported is on disk."""
     # A file name that is not Unicode must not end a training when it is logged.
-    return path.open(mode, encoding="utf-8", errors="backslashreplace", buffering=1, newline="\n")
+    return path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1, newline="\n")
 
 
 def _line(event: Notice | Finished | Measured | Saved) -> str:

@@ -2,45 +2,33 @@
 order.
 
 `training` and `resuming` are generators of events that return an `Outcome`; `train` and `resume`
-run one to its end in silence.
+run one to its end in silence. Where `torchrun` started several processes all of them tell the same
+story, and only the first has an outcome.
 """
 
-import contextlib
+import hashlib
+import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 from shortcut.budget import Budget
-from shortcut.checkpoint import load_state
-from shortcut.conclusion import Outcome, conclude
-from shortcut.data.cache import Keeping
+from shortcut.conclusion import Outcome
+from shortcut.course import Run, begin, go_on
 from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache, read_source
-from shortcut.data.splits import read_split, write_split
-from shortcut.errors import DataError, ModelError, NumbersError, ResourceError, ShortcutError
-from shortcut.events import EpochEnd, Event, Notice, Saved, heard, run_silently
-from shortcut.head import fit_head
-from shortcut.job import Job
-from shortcut.keeping import keep_epoch, keep_interrupted, restore
+from shortcut.data.splits import read_split, read_table, split_table
+from shortcut.errors import DataError
+from shortcut.events import Event, run_silently
 from shortcut.language import Lang
-from shortcut.pace import Pace, choose_by_budget, count_work, describe_forecast
-from shortcut.precision import Choice, Precision
-from shortcut.preparation import Parts, choose_parts, prepare
-from shortcut.recipe import read_recipe, to_yaml
+from shortcut.pace import choose_by_budget
+from shortcut.preparation import Parts, choose_parts
+from shortcut.recipe import read_recipe
 from shortcut.remarks import describe_data, remark
-from shortcut.runfolder import (
-    Facts,
-    clear_run_folder,
-    gather_facts,
-    make_run_folder,
-    read_facts,
-    write_text,
-)
-from shortcut.runlog import RunLog
+from shortcut.runfolder import Facts, find_launched, gather_facts, make_run_folder, read_facts
 from shortcut.settings import Recipe
-from shortcut.speed import describe_bound, describe_use
-from shortcut.training import fit
-from shortcut.world import find_world
+from shortcut.signals import Stop
+from shortcut.world import World, find_world
 
 
 def train(
@@ -63,22 +51,34 @@ def train(
     """
     planned = Budget(budget, time.monotonic(), free=recipe is None) if budget else None
     recipe = "balanced" if recipe is None else recipe
-    story = training(
-        data,
-        recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
-        budget=planned,
-        output=output,
-        device=device,
-        download=download,
-        log_interval=log_interval,
-        lang=lang,
-    )
-    return run_silently(story)
+    with Stop() as stop:
+        story = training(
+            data,
+            recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
+            budget=planned,
+            output=output,
+            device=device,
+            download=download,
+            log_interval=log_interval,
+            lang=lang,
+            stop=stop,
+        )
+        return _of_the_first(run_silently(story))
 
 
-def resume(run: str | Path, *, device: str = "auto", lang: Lang | None = None) -> Outcome:
-    """Go on with an interrupted run from its last whole epoch; see `resuming`."""
-    return run_silently(resuming(run, device=device, lang=lang))
+def resume(
+    run: str | Path,
+    *,
+    device: str = "auto",
+    lang: Lang | None = None,
+    accept_data_change: bool = False,
+) -> Outcome:
+    """Go on with an interrupted run as if it had never stopped; see `resuming`."""
+    with Stop() as stop:
+        story = resuming(
+            run, device=device, lang=lang, accept_data_change=accept_data_change, stop=stop
+        )
+        return _of_the_first(run_silently(story))
 
 
 def training(
@@ -91,7 +91,8 @@ def training(
     download: bool = False,
     log_interval: int = 20,
     lang: Lang = "en",
-) -> Generator[Event, None, Outcome]:
+    stop: Stop | None = None,
+) -> Generator[Event, None, Outcome | None]:
     """Train on `data` by `recipe`; yields what happens, returns the outcome.
 
     Args:
@@ -102,146 +103,99 @@ def training(
         download: a named data set may be fetched from the network.
         log_interval: steps between two loss lines in `log.txt`.
         lang: language of `record.md`.
+        stop: looked at after each step.
 
     Raises:
-        ShortcutError: whatever a user can cause; nothing is left behind if no epoch was begun.
+        ShortcutError: whatever a user can cause; nothing is left behind if no step was taken.
     """
-    source = read_source(data, cache=default_cache(), download=download)
+    world, stop, place = find_world(device), stop or Stop(), Path(output) if output else None
+    if started := _launched_before(place, world):
+        return (yield from _resuming(started, world, stop, lang=None, changed=False))
+    with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
+        source = read_source(data, cache=default_cache(), download=download)
     parts, measured_on = choose_parts(source, recipe)
-    world = find_world(device)
-    of_data = source.name, source.kind, source.root
-    facts = gather_facts(*of_data, measured_on=measured_on, lang=lang, log_interval=log_interval)
     choice = None
-    if budget and budget.free and recipe.model.weights == "none":
+    if budget and budget.free and recipe.model.weights == "none" and world.first:
         recipe, choice = choose_by_budget(recipe, parts, world, budget)
+    recipe = Recipe.model_validate_json(world.share(recipe.model_dump_json().encode()))
+    split = split_table(_as_written(parts, measured_on), source.root)
+    world.agree("pictures", hashlib.sha256(split).digest())
+    of_data = source.name, source.kind, source.root
+    facts = gather_facts(
+        *of_data,
+        measured_on=measured_on,
+        lang=lang,
+        log_interval=log_interval,
+        launch=world.launch,
+    )
     name = f"{recipe.model.name}-{source.name}"
+    told = [describe_data(source, parts, world)]
+    told += remark(source, parts, recipe, measured_on, planned=budget is not None)
     _refuse_inside(Path(output or "runs") / name, source)
-    notices: list[str] = []
-    folder = make_run_folder(Path(output) if output else None, name)
-    try:
-        yield Saved("run folder", folder)
-        yield _noted(notices, describe_data(source, parts, world))
-        for line in remark(source, parts, recipe, measured_on, planned=budget is not None):
-            yield _noted(notices, line)
-        write_text(folder / "recipe.yaml", to_yaml(recipe))
-        write_text(folder / "environment.json", facts.model_dump_json(indent=1))
-        write_split(folder / "split.csv", _as_written(parts, measured_on), source.root)
-        story = prepare(recipe, parts, world, cache=default_cache(), choice=choice)
-        job = yield from heard(story, _remember(notices))
-        if recipe.model.weights != "none":
-            yield from heard(fit_head(job), _remember(notices))
-        pace = Pace(job, budget, count_work(parts)) if budget else None
-        if pace:
-            yield _noted(notices, pace.describe().text)
-        elif job.tested:
-            yield _noted(notices, describe_forecast(job, count_work(parts)).text)
-    except BaseException:
-        # Nothing has been trained: an empty run folder would only be in the way of the next try.
-        clear_run_folder(folder)
-        raise
-    return (yield from _go(job, folder, facts, parts, notices, pace))
+    folder = make_run_folder(place, name) if world.first else Path()
+    run = Run(folder, facts, parts, recipe, world, stop)
+    return (yield from begin(run, split, told, choice, budget))
 
 
 def resuming(
-    run: str | Path, *, device: str = "auto", lang: Lang | None = None
-) -> Generator[Event, None, Outcome]:
+    run: str | Path,
+    *,
+    device: str = "auto",
+    lang: Lang | None = None,
+    accept_data_change: bool = False,
+    stop: Stop | None = None,
+) -> Generator[Event, None, Outcome | None]:
     """Go on with the run in folder `run`; a finished one is only measured and described again.
 
+    Args:
+        accept_data_change: pictures may be gone or have changed since the run began.
+
     Raises:
-        ModelError: not a run folder, or none of its states can be read.
-        DataError: pictures of its split are gone.
+        ModelError: not a run folder, none of its states can be read, or they are of another recipe.
+        DataError: pictures of its split are gone or have changed.
+        ResourceError: another process works in it.
     """
-    folder = Path(run)
-    facts = read_facts(folder)
+    world, stop = find_world(device), stop or Stop()
+    return (yield from _resuming(Path(run), world, stop, lang=lang, changed=accept_data_change))
+
+
+def _resuming(
+    folder: Path, world: World, stop: Stop, *, lang: Lang | None, changed: bool
+) -> Generator[Event, None, Outcome | None]:
+    facts_text, recipe_text, split = b"", b"", b""
+    if world.first:
+        facts = read_facts(folder)
+        facts_text = facts.model_dump_json().encode()
+        recipe_text = read_recipe(folder / "recipe.yaml").model_dump_json().encode()
+        split = read_table(folder / "split.csv")
+    facts = Facts.model_validate_json(world.share(facts_text))
+    recipe = Recipe.model_validate_json(world.share(recipe_text))
+    name, root = str(folder / "split.csv"), Path(facts.data_root)
+    written = read_split(world.share(split), root, name=name, changed=changed)
     if lang is not None:
         facts = facts.model_copy(update={"lang": lang})
-    recipe = read_recipe(folder / "recipe.yaml")
-    written = read_split(folder / "split.csv", Path(facts.data_root))
     if not {"train", facts.measured_on} <= written.keys():
         raise DataError(f"{folder}: split.csv has no train or no {facts.measured_on} pictures.")
     parts: Parts = {"train": written["train"], "val": written[facts.measured_on]}
     if facts.measured_on == "val" and "test" in written:
         parts["test"] = written["test"]
-    state = load_state(folder / "resume")
-    if state is None:
-        raise ModelError(
-            f"{folder}: no epoch was finished, so there is nothing to go on from; train anew."
-        )
-    choice = Choice(Precision(**state.precision), {})
-    notices: list[str] = []
-    world = find_world(device)
-    yield Saved("run folder", folder)
-    story = prepare(recipe, parts, world, cache=default_cache(), choice=choice)
-    job = yield from heard(story, _remember(notices))
-    restore(job, state)
-    yield _noted(notices, f"resumed after epoch {len(job.history)}")
-    return (yield from _go(job, folder, facts, parts, notices))
+    return (yield from go_on(Run(folder, facts, parts, recipe, world, stop)))
 
 
-def _go(
-    job: Job,
-    folder: Path,
-    facts: Facts,
-    parts: Parts,
-    notices: list[str],
-    pace: Pace | None = None,
-) -> Generator[Event, None, Outcome]:
-    """Train, keeping what each epoch gave; measure and describe it at the end."""
-    log = RunLog(
-        folder,
-        measured_on=facts.measured_on,
-        interval=facts.log_interval,
-        history=job.history,
-    )
-    with log:
-        for line in notices:
-            log.write(Notice(line))
-        story = _train_and_conclude(job, folder, facts, parts, notices, pace)
-        return (yield from heard(story, log.write))
+def _launched_before(output: Path | None, world: World) -> Path | None:
+    """The run folder that these processes had made when `torchrun` started them anew."""
+    if not world.restarts:
+        return None
+    found = find_launched(output, world.launch) if world.first else None
+    shared = world.share(os.fsencode(found or ""))
+    return Path(os.fsdecode(shared)) if shared else None
 
 
-def _train_and_conclude(
-    job: Job,
-    folder: Path,
-    facts: Facts,
-    parts: Parts,
-    notices: list[str],
-    pace: Pace | None,
-) -> Generator[Event, None, Outcome]:
-    begun = len(job.history)
-    try:
-        for event in fit(job):
-            if isinstance(event, EpochEnd):
-                if pace:
-                    pace.adjust(event)
-                    write_text(folder / "recipe.yaml", to_yaml(job.recipe))
-                keep_epoch(job, folder, facts, event)
-            yield event
-            if isinstance(event, EpochEnd) and event.epoch == begun + 1:
-                yield describe_bound(job)
-    except NumbersError:
-        raise  # the weights may be spoilt: what the last epoch left is better
-    except BaseException as error:
-        # Ctrl-C, a closed terminal: what was learnt since the last epoch is worth a file.
-        with contextlib.suppress(ShortcutError):
-            keep_interrupted(job, folder, facts)
-        _explain_memory(error, job)
-        raise
-    if len(job.history) > begun:
-        yield describe_use(job)
-    keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
-    outcome = yield from conclude(job, folder, facts, parts, notices, keeping=keeping)
-    if pace:
-        yield pace.verdict()
+def _of_the_first(outcome: Outcome | None) -> Outcome:
+    """Processes that only took part end here: what follows is for one of them to do."""
+    if outcome is None:
+        raise SystemExit(0)
     return outcome
-
-
-def _explain_memory(error: BaseException, job: Job) -> None:
-    """Say of an allocation that failed what to do; pass over any other error."""
-    words = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in words or "can't allocate" in words:
-        half = max(2, job.recipe.train.batch_size // 2)
-        raise ResourceError(f"out of memory; try `--batch-size {half}`.") from error
 
 
 def _refuse_inside(folder: Path, source: Source) -> None:
@@ -251,16 +205,6 @@ def _refuse_inside(folder: Path, source: Source) -> None:
             f"the run folder would lie in the data folder {source.root}; "
             "start elsewhere, or give `--output` a place outside it."
         )
-
-
-def _remember(notices: list[str]) -> Callable[[Event], None]:
-    """Adds the text of each notice to `notices`."""
-    return lambda event: notices.append(event.text) if isinstance(event, Notice) else None
-
-
-def _noted(notices: list[str], text: str) -> Notice:
-    notices.append(text)
-    return Notice(text)
 
 
 def _as_written(parts: Parts, measured_on: str) -> Parts:

@@ -223,6 +223,9 @@ class TrainSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` times formats and memory layouts on this machine for some seconds and takes the
     fastest; another machine may then compute other bits."""
+    sync_batch_norm: bool = False
+    """Where several processes train, batch norm looks at the pictures of all of them, as one
+    process would: equal results, some speed."""
     compile: bool = False
     """Try `torch.compile`; it is used where a warm self-test says that it is faster."""
     keep: Annotated[int, Field(ge=1)] | Literal["all"] = 3

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortcut.data import splits
 from shortcut.data.samples import Sample
-from shortcut.data.splits import carve_validation, read_split, write_split
+from shortcut.data.splits import carve_validation, read_split, read_table, split_table
 from shortcut.errors import DataError, RecipeError
 
 SIZES = st.lists(st.integers(2, 40), min_size=1, max_size=5)
@@ -95,11 +96,10 @@ def test_a_split_comes_back_as_it_was_written(
     parts: dict[str, list[Sample]] = {}
     with pytest.MonkeyPatch.context() as patch:
         # Not every system can hold every name; whether they exist is another test.
-        patch.setattr(Path, "is_file", lambda path: path != root)
+        patch.setattr(splits, "_size", lambda _: 7)
         for name, (label, part) in rows.items():
             parts.setdefault(part, []).append(Sample(root / label / name, label))
-        write_split(root / "split.csv", parts, root)
-        found = read_split(root / "split.csv", root)
+        found = read_split(split_table(parts, root), root, name="split.csv")
     assert found == {part: tuple(samples) for part, samples in parts.items()}
 
 
@@ -113,42 +113,52 @@ def photos(root: Path) -> list[Sample]:
 
 def test_paths_are_relative_to_the_root_or_absolute(tmp_path: Path) -> None:
     inside, outside = photos(tmp_path / "data"), photos(tmp_path / "more")
-    path = tmp_path / "split.csv"
-    write_split(path, {"train": inside, "test": outside}, tmp_path / "data")
-    assert path.read_text(encoding="utf-8").splitlines() == [
-        "path,class,split",
-        "cat/1.jpg,cat,train",
-        '"cat/2, or 3.jpg",cat,train',
-        f"{(tmp_path / 'more/cat/1.jpg').as_posix()},cat,test",
-        f'"{(tmp_path / "more/cat/2, or 3.jpg").as_posix()}",cat,test',
+    table = split_table({"train": inside, "test": outside}, tmp_path / "data")
+    assert table.decode().splitlines() == [
+        "path,class,split,bytes",
+        "cat/1.jpg,cat,train,0",
+        '"cat/2, or 3.jpg",cat,train,0',
+        f"{(tmp_path / 'more/cat/1.jpg').as_posix()},cat,test,0",
+        f'"{(tmp_path / "more/cat/2, or 3.jpg").as_posix()}",cat,test,0',
     ]
-    assert [entry.name for entry in sorted(tmp_path.iterdir())] == ["data", "more", "split.csv"]
     (tmp_path / "data").rename(tmp_path / "moved")
-    moved = read_split(path, tmp_path / "moved")
+    moved = read_split(table, tmp_path / "moved", name="split.csv")
     assert moved["train"][0].path == tmp_path / "moved" / "cat" / "1.jpg"
     assert list(moved) == ["train", "test"]
 
 
 def test_a_csv_file_as_root_means_its_folder(tmp_path: Path) -> None:
     samples = photos(tmp_path)
-    table = tmp_path / "labels.csv"
-    table.touch()
-    write_split(tmp_path / "split.csv", {"train": samples}, table)
-    assert "\ncat/1.jpg,cat,train\n" in (tmp_path / "split.csv").read_text(encoding="utf-8")
-    assert read_split(tmp_path / "split.csv", table) == {"train": tuple(samples)}
+    root = tmp_path / "labels.csv"
+    root.touch()
+    table = split_table({"train": samples}, root)
+    assert b"\ncat/1.jpg,cat,train,0\n" in table
+    assert read_split(table, root, name="split.csv") == {"train": tuple(samples)}
 
 
-def test_missing_pictures_and_other_tables_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "split.csv"
-    write_split(path, {"train": photos(tmp_path)}, tmp_path)
-    (tmp_path / "cat" / "1.jpg").unlink()
-    with pytest.raises(DataError, match=r"1 of 2 pictures are missing; the first is .*1\.jpg"):
-        read_split(path, tmp_path)
-    path.write_text("path,label\n", encoding="utf-8")
-    with pytest.raises(DataError, match="is not a split"):
-        read_split(path, tmp_path)
-    path.write_text("path,class,split\nx.jpg,cat,all\n", encoding="utf-8")
+def test_pictures_that_are_gone_or_changed_are_named(tmp_path: Path) -> None:
+    samples = photos(tmp_path)
+    table = split_table({"train": samples}, tmp_path)
+    samples[0].path.unlink()
+    samples[1].path.write_bytes(b"more than nothing")
+    expected = r"2 of 2 pictures are not as they were: cat/1.jpg \(is missing\), cat/2, or 3.jpg"
+    with pytest.raises(DataError, match=expected + r" \(has changed\)\. .*accept-data-change"):
+        read_split(table, tmp_path, name="split.csv")
+    left = read_split(table, tmp_path, name="split.csv", changed=True)
+    assert left == {"train": (samples[1],)}
+
+
+def test_five_of_many_are_named(tmp_path: Path) -> None:
+    samples = [Sample(tmp_path / "cat" / f"{number}.jpg", "cat") for number in range(9)]
+    table = split_table({"train": samples}, tmp_path)
+    with pytest.raises(DataError, match=r"9 of 9 .* cat/4.jpg \(is missing\)\. "):
+        read_split(table, tmp_path, name="split.csv")
+
+
+def test_other_tables_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"split\.csv: is not a split"):
+        read_split(b"path,label\n", tmp_path, name="split.csv")
     with pytest.raises(DataError, match="row 2"):
-        read_split(path, tmp_path)
+        read_split(b"path,class,split,bytes\nx.jpg,cat,all,3\n", tmp_path, name="split.csv")
     with pytest.raises(DataError, match="cannot be read"):
-        read_split(tmp_path / "none.csv", tmp_path)
+        read_table(tmp_path / "none.csv")

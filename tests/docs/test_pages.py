@@ -20,7 +20,7 @@ SLOW = frozenset(
 )
 """Pages whose commands train, or start a program twenty times: `make nightly` runs them."""
 
-FOR_DEVELOPERS = frozenset({"architecture.md", "experiments.md", "performance.md"})
+FOR_DEVELOPERS = frozenset({"architecture.md", "experiments.md", "performance.md", "scaling.md"})
 """Pages in English alone: they are read beside the code, whose comments are English too."""
 
 NUMBER = re.compile(r"\d(?:[\d,.]*\d)?")

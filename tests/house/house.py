@@ -15,13 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "shortcut"
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "events", "language", "budget", "settings", "recipe"}),
+    frozenset({"errors", "events", "language", "budget", "disk", "settings", "recipe"}),
     frozenset(
         {"models", "data", "optim", "muon", "uncompiled", "schedule", "ema", "metrics"}
         | {
             "world",
             "allocator",
+            "sealed",
             "checkpoint",
+            "lock",
+            "signals",
             "runlog",
             "runfolder",
             "precision",
@@ -35,7 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         | {"summary", "diagram", "calibration", "formats", "speed"}
     ),
     frozenset(
-        {"runs", "pace", "conclusion", "keeping", "remarks"}
+        {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server"}),
     frozenset({"cli", "__init__", "__main__"}),
@@ -44,15 +47,18 @@ FLOORS: tuple[frozenset[str], ...] = (
 # On one floor nobody knows a neighbour, but for these: who -> whom.
 ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "budget": frozenset({"errors"}),
+    "disk": frozenset({"errors"}),
     "recipe": frozenset({"errors", "settings"}),
-    "checkpoint": frozenset({"models"}),  # its tensor files
+    "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),
     "optim": frozenset({"muon", "uncompiled"}),
     "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),
-    "runs": frozenset({"pace", "conclusion", "keeping", "remarks"}),
+    "guarding": frozenset({"keeping", "pace"}),
+    "course": frozenset({"guarding", "pace", "conclusion", "keeping"}),
+    "runs": frozenset({"course", "pace", "conclusion", "remarks"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),
 }
@@ -61,6 +67,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
 ANYWHERE = ("",)
 DOORS: dict[str, tuple[str, ...]] = {
     "PIL": ("data",),
+    "filelock": ("lock",),
     "matplotlib": ("report.charts", "diagram.paint", "fonts"),
     "numpy": ANYWHERE,
     "pydantic": ANYWHERE,

@@ -111,11 +111,11 @@ def test_a_name_without_a_font_becomes_its_number():
     ]
 
 
-@pytest.mark.parametrize("target", ["missing/curves.png", "taken", "file/curves.png"])
+@pytest.mark.parametrize("target", ["taken", "file/curves.png"])
 def test_a_picture_that_cannot_be_written(tmp_path: Path, target: str):
     (tmp_path / "taken").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(ResourceError, match=f"{Path(target).name}: cannot be written"):
+    with pytest.raises(ResourceError, match=f"cannot write .*{Path(target).name}`: "):
         draw_confusion(scores("cat", "dog"), tmp_path / target)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken"]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shortcut.cli import listing, looking, measuring, training, weights
+from shortcut.cli import listing, looking, measuring, training, verifying, weights
 from shortcut.errors import ShortcutError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("train")(training.train)
 app.command("resume")(training.resume)
+app.command("verify-resume")(verifying.verify_resume)
 app.command("evaluate")(measuring.evaluate)
 app.command("val", hidden=True)(measuring.evaluate)
 app.command("predict")(measuring.predict)
@@ -58,4 +59,6 @@ def _complain(text: str) -> None:
 
     if os.environ.get("SHORTCUT_DEBUG"):
         traceback.print_exc()
+    if (rank := os.environ.get("RANK", "0")) != "0":
+        text = f"process {rank}: {text}"  # of those that torchrun started
     error_line(text)

@@ -12,7 +12,9 @@ from shortcut.language import Lang
 
 if TYPE_CHECKING:
     from shortcut.conclusion import Outcome
-    from shortcut.events import EpochEnd, Event
+    from shortcut.events import Event
+    from shortcut.settings import Recipe
+    from shortcut.signals import Stop
 
 STARTED = time.monotonic()
 """When the command began: this file is read first of all."""
@@ -82,81 +84,88 @@ def train(
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
     given = {key: value for key, value in locals().items() if key in FLAGS and value is not None}
-    from shortcut.recipe import parse_changes, read_recipe
-
-    changes = {FLAGS[flag]: value for flag, value in given.items()} | parse_changes(set_ or [])
-    pretrained = changes.get("model.weights", "none") != "none"
-    settings = read_recipe(recipe or ("finetune" if pretrained else "balanced"), changes)
+    settings, free = _settings(recipe, given, set_ or [])
     from shortcut import runs
+    from shortcut.signals import Stop
 
+    stop = Stop()
     story = runs.training(
         data,
         settings,
-        budget=_budget(budget, free=not (recipe or changes.keys() & PLANNED)),
+        budget=Budget(parse_duration(budget), STARTED, free) if budget else None,
         output=output,
         device=device,
         download=download,
         log_interval=log_interval,
         lang=lang,
+        stop=stop,
     )
-    _show(story, format_, quiet)
+    _show(story, stop, format_, quiet)
 
 
-def _budget(text: str | None, *, free: bool) -> Budget | None:
-    return Budget(parse_duration(text), STARTED, free) if text else None
+def _settings(
+    recipe: str | None, given: dict[str, object], set_: list[str]
+) -> tuple["Recipe", bool]:
+    """What the person asked for, and whether a budget may plan the network too."""
+    from shortcut.recipe import parse_changes, read_recipe
+
+    changes = {FLAGS[flag]: value for flag, value in given.items()} | parse_changes(set_)
+    pretrained = changes.get("model.weights", "none") != "none"
+    settings = read_recipe(recipe or ("finetune" if pretrained else "balanced"), changes)
+    return settings, not (recipe or changes.keys() & PLANNED)
 
 
 def resume(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     *,
+    accept_data_change: Annotated[
+        bool, typer.Option("--accept-data-change", help="Pictures may be gone or have changed.")
+    ] = False,
     device: Device = "auto",
     lang: Annotated[Lang | None, typer.Option(help="Of record.md.")] = None,
     format_: Format = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Go on with an interrupted training from its last whole epoch."""
+    """Go on with an interrupted training as if it had never stopped."""
     from shortcut import runs
+    from shortcut.signals import Stop
 
-    _show(runs.resuming(run, device=device, lang=lang), format_, quiet)
+    stop = Stop()
+    story = runs.resuming(
+        run, device=device, lang=lang, accept_data_change=accept_data_change, stop=stop
+    )
+    _show(story, stop, format_, quiet)
 
 
-def _show(story: "Generator[Event, None, Outcome]", format_: str, quiet: bool) -> None:
-    """Show a story while it happens; on Ctrl-C say what is there."""
+def _show(
+    story: "Generator[Event, None, Outcome | None]", stop: "Stop", format_: str, quiet: bool
+) -> None:
+    """Show a story while it happens; a signal that finds nothing to lose ends it where it is."""
     from shortcut.console import Screen
     from shortcut.errors import InterruptedRunError
-    from shortcut.events import EpochEnd, Saved
+    from shortcut.events import Saved
+    from shortcut.signals import Stopped
 
     folder: Path | None = None
-    best: EpochEnd | None = None
     try:
-        with Screen(quiet=quiet) as screen:
+        with stop, Screen(quiet=quiet) as screen:
             while True:
                 event = next(story)
                 if isinstance(event, Saved) and event.what == "run folder":
                     folder = event.path
-                if isinstance(event, EpochEnd) and event.improved:
-                    best = event
                 screen.show(event)
     except StopIteration as end:
-        _print_outcome(end.value, format_)
-    except KeyboardInterrupt as error:
+        if end.value is not None:  # one of several processes, not the first, has nothing to say
+            _print_outcome(end.value, format_)
+    except Stopped as signal:
         story.close()
-        raise InterruptedRunError(_what_is_there(folder, best)) from error
+        raise InterruptedRunError(_what_is_there(folder), signal.number) from signal
 
 
-def _what_is_there(folder: Path | None, best: "EpochEnd | None") -> str:
-    if folder is None or not folder.exists():
+def _what_is_there(folder: Path | None) -> str:
+    if folder is None or not (folder / "resume").exists():
         return "interrupted before the training began; nothing was written."
-    if not (folder / "best.safetensors").exists():
-        return (
-            "interrupted before the first epoch was measured; "
-            f"{folder}/last.safetensors holds the weights as they were."
-        )
-    figures = f" (epoch {best.epoch}, accuracy {best.val_accuracy:.3f})" if best else ""
-    return (
-        f"interrupted; the best model so far{figures} is {folder}/best.safetensors; "
-        f"`shortcut resume {folder}` goes on."
-    )
+    return f"interrupted; `shortcut resume {folder}` goes on."
 
 
 def _print_outcome(outcome: "Outcome", format_: str) -> None:

@@ -102,7 +102,7 @@ class Screen:
         )
         if not self.console.is_terminal:
             return say(self.console, "  ".join((epoch, f"step {count}", *facts, left)))
-        # After its last step an epoch is measured, which brings no event until it is over.
+        # After its last step an epoch is measured.
         count = "measuring" if complete else count
         bar = self._bar(epoch, event.step, event.steps, count, left)
         self._draw(Group(bar, Text("   ".join(facts), no_wrap=True, overflow="crop")))

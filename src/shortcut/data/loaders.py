@@ -8,6 +8,7 @@ copied between processes (on two cores, worker processes take time from the trai
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,6 +32,10 @@ class Batch:
     """(N,) int64: positions in the classifier's classes."""
     indices: tuple[int, ...]
     """Which samples these are, in the order of the list that was read."""
+    counted: int
+    """So many of them count, from the first on; the others only keep the first company."""
+    total: int
+    """Pictures of the whole batch, of which other processes may have the rest."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,11 @@ class TrainingLoader:
     """Image size in pixels of each epoch."""
     seed: int
     threads: int
+    files: Sequence[Path] = ()
+    """Where each picture comes from, to be named; empty where nobody knows."""
+    rank: int = 0
+    size: int = 1
+    """Of all batches, which part is made here: every `size`-th picture from number `rank` on."""
 
     def __len__(self) -> int:
         """Batches an epoch; a last one of a single picture is left out (batch norm cannot use
@@ -53,9 +63,9 @@ class TrainingLoader:
         full, rest = divmod(len(self.labels), self.batch_size)
         return full + (rest > 1 or full == 0)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, counted from 0."""
-        size = self.sizes[epoch]
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, counted from 0, from the `first` on."""
+        side = self.sizes[epoch]
         count = len(self.labels)
         draws = epoch_draws(count, self.seed, epoch)
 
@@ -63,14 +73,16 @@ class TrainingLoader:
             rows, crop = draws[list(indices)], self.augment.crop
             if isinstance(self.pictures, Resident):
                 assert isinstance(crop, ResizedCrop)  # `reside` saw to it
-                return self.pictures.views(indices, crop, self.augment.flip, size, rows)
+                return self.pictures.views(indices, crop, self.augment.flip, side, rows)
             pictures = [self.pictures[index] for index in indices]
-            return training_views(pictures, self.augment, self.preprocess, size, rows)
+            return training_views(pictures, self.augment, self.preprocess, side, rows)
 
         order = epoch_order(count, self.seed, epoch)
-        lists = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(len(self))]
+        size = self.batch_size
+        lists = [order[i * size : (i + 1) * size] for i in range(first, len(self))]
+        shares = [_share(indices, self.rank, self.size) for indices in lists]
         threads = 0 if isinstance(self.pictures, Resident) else self.threads
-        return _batches(lists, views, self.labels, threads)
+        return _batches(shares, views, self.labels, threads)
 
 
 @dataclass(frozen=True)
@@ -87,40 +99,61 @@ class EvaluationLoader:
         return -(-len(self.labels) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        for batch in self.part(0, 1):
+            assert batch is not None
+            yield batch
+
+    def part(self, rank: int, size: int) -> Iterator[Batch | None]:
+        """Every `size`-th batch from number `rank` on; then None until all have had equally
+        many."""
         count = len(self.labels)
         lists = [
             range(start, min(start + self.batch_size, count))
             for start in range(0, count, self.batch_size)
         ]
+        mine = [(indices, len(indices), len(indices)) for indices in lists[rank::size]]
         view = self.preprocess
 
         def views(indices: Sequence[int]) -> Tensor:
             squares = [view.middle(view.fitted(self.pictures[index])) for index in indices]
             return torch.from_numpy(np.stack(squares))
 
-        return _batches(lists, views, self.labels, self.threads)
+        yield from _batches(mine, views, self.labels, self.threads)
+        yield from [None] * (-(-len(lists) // size) - len(mine))
+
+
+Share = tuple[Sequence[int], int, int]
+"""Which pictures, how many of them count, and how many there are in the whole batch."""
+
+
+def _share(indices: Sequence[int], rank: int, size: int) -> Share:
+    mine = indices[rank::size]
+    # Batch norm needs two: a process that has fewer borrows some, whose answers do not count.
+    borrowed = indices[: max(0, 2 - len(mine))] if size > 1 else []
+    return [*mine, *borrowed], len(mine), len(indices)
 
 
 def _batches(
-    lists: Sequence[Sequence[int]],
+    shares: Sequence[Share],
     views: Callable[[Sequence[int]], Tensor],
     labels: Sequence[int],
     threads: int,
 ) -> Iterator[Batch]:
     """Make batches ahead, one more than there are threads, and hand them out in order."""
 
-    def make(indices: Sequence[int]) -> Batch:
+    def make(share: Share) -> Batch:
+        indices, counted, total = share
         answers = torch.tensor([labels[i] for i in indices])
-        return Batch(views(indices), answers, tuple(indices))
+        return Batch(views(indices), answers, tuple(indices), counted, total)
 
     if threads == 0:
-        yield from map(make, lists)
+        yield from map(make, shares)
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
     try:
         ahead: list[Future[Batch]] = []
-        for indices in lists:
-            ahead.append(pool.submit(make, indices))
+        for share in shares:
+            ahead.append(pool.submit(make, share))
             if len(ahead) > threads + 1:
                 yield ahead.pop(0).result()
         for future in ahead:

@@ -1,6 +1,7 @@
 """Mixup and cutmix: training on blends of two pictures, a pure function of (seed, epoch, step)."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,13 @@ class Mixed:
     others: Tensor
     """(N,), of the picture that was blended in."""
     share: float
+
+    def pieces(self, count: int) -> Iterator["Mixed"]:
+        """In `count` parts of nearly equal size, none of a single picture."""
+        count = max(1, min(count, len(self.labels) // 2))
+        parts = (tensor.tensor_split(count) for tensor in (self.images, self.labels, self.others))
+        for images, labels, others in zip(*parts, strict=True):
+            yield Mixed(images, labels, others, self.share)
 
 
 def mix(

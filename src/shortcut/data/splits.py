@@ -2,8 +2,10 @@
 
 import csv
 import hashlib
+import io
 import math
 import os
+import stat
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from shortcut.data.samples import PARTS, Sample
 from shortcut.errors import DataError, RecipeError
 
-_COLUMNS = ["path", "class", "split"]
+_COLUMNS = ["path", "class", "split", "bytes"]
 
 
 def carve_validation(
@@ -49,60 +51,91 @@ def carve_validation(
     return _by_path(train), _by_path(validation)
 
 
-def write_split(path: Path, parts: Mapping[str, Sequence[Sample]], root: Path) -> None:
-    """Write which picture was in which part as the CSV file `path`: path, class, split.
+def split_table(parts: Mapping[str, Sequence[Sample]], root: Path) -> bytes:
+    """Which picture is in which part, as a CSV file: path, class, split, bytes.
 
     `parts` has the keys train, val and test as far as there are any. Paths are relative to
     `root` (or to its folder, where it is a CSV file) with forward slashes; absolute outside it.
     """
     base = _base(root)
     rows = [
-        (_portable(sample.path, base), sample.label, part)
+        (_portable(sample.path, base), sample.label, part, str(_size(sample.path)))
         for part, samples in parts.items()
         for sample in samples
     ]
     # csv leaves a lone carriage return bare before Python 3.13, and then cannot read it back.
     bare = any("\r" in text for row in rows for text in row)
+    table = io.StringIO()
     quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
-    unfinished = path.with_name(path.name + ".unfinished")
+    writer = csv.writer(table, lineterminator="\n", quoting=quoting)
+    writer.writerow(_COLUMNS)
+    writer.writerows(rows)
     # surrogateescape: file names that are not UTF-8 come back with the same bytes.
-    with unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n", quoting=quoting)
-        writer.writerow(_COLUMNS)
-        writer.writerows(rows)
-    unfinished.replace(path)
+    return table.getvalue().encode("utf-8", "surrogateescape")
 
 
-def read_split(path: Path, root: Path) -> dict[str, tuple[Sample, ...]]:
-    """The parts that `write_split` wrote, in the order of the file; `root` as given there.
+def read_table(path: Path) -> bytes:
+    """The content of a split file.
 
-    Raises DataError when the file is not such a table, or names pictures that are not there.
+    Raises:
+        DataError: it cannot be read.
     """
-    rows = _read_rows(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: the split cannot be read ({error.strerror}).") from error
+
+
+def read_split(
+    table: bytes, root: Path, *, name: str, changed: bool = False
+) -> dict[str, tuple[Sample, ...]]:
+    """The parts that `split_table` wrote, in its order; `root` as given there.
+
+    Args:
+        name: of the file, for messages.
+        changed: pictures may be gone, or have another size in bytes than when it was written.
+
+    Raises:
+        DataError: it is not such a table, or pictures have changed; five are named.
+    """
+    rows = _read_rows(table, name)
     base = _base(root)
     parts: dict[str, list[Sample]] = {}
+    faults: list[str] = []
     for number, row in rows:
-        if len(row) != 3 or row[2] not in PARTS:
-            raise DataError(f"{path}: row {number} is not 'path,class,split' with a known split.")
-        parts.setdefault(row[2], []).append(Sample(base / row[0], row[1]))
-    samples = [sample for part in parts.values() for sample in part]
-    missing = [sample.path for sample in samples if not sample.path.is_file()]
-    if missing:
+        if len(row) != len(_COLUMNS) or row[2] not in PARTS:
+            raise DataError(f"{name}: row {number} is not '{','.join(_COLUMNS)}'.")
+        sample = Sample(base / row[0], row[1])
+        size = _size(sample.path)
+        if size < 0 or str(size) != row[3]:
+            faults.append(f"{row[0]} ({'is missing' if size < 0 else 'has changed'})")
+        if size >= 0:
+            parts.setdefault(row[2], []).append(sample)
+    if faults and not changed:
         raise DataError(
-            f"{path}: {len(missing):,} of {len(samples):,} pictures are missing; the first is "
-            f"{missing[0]}. Put them back, or make a new split."
+            f"{name}: {len(faults):,} of {len(rows):,} pictures are not as they were: "
+            f"{', '.join(faults[:5])}. Put them back, or give `--accept-data-change`."
         )
     return {part: tuple(parts[part]) for part in PARTS if part in parts}
 
 
-def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+def _size(path: Path) -> int:
+    """In bytes; -1 where there is no such file."""
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = list(enumerate(csv.reader(file), 1))
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path}: the split cannot be read ({error}).") from error
+        facts = path.stat()
+    except OSError:
+        return -1
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else -1
+
+
+def _read_rows(table: bytes, name: str) -> list[tuple[int, list[str]]]:
+    try:
+        text = table.decode("utf-8-sig", "surrogateescape")
+        rows = list(enumerate(csv.reader(io.StringIO(text, newline="")), 1))
+    except csv.Error as error:
+        raise DataError(f"{name}: the split cannot be read ({error}).") from error
     if not rows or rows[0][1] != _COLUMNS:
-        raise DataError(f"{path}: is not a split: its first row must be 'path,class,split'.")
+        raise DataError(f"{name}: is not a split: its first row must be '{','.join(_COLUMNS)}'.")
     return rows[1:]
 
 

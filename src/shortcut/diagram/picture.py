@@ -13,9 +13,9 @@ from shortcut.diagram.paint import Form, paint_scene
 from shortcut.diagram.reading import read_network
 from shortcut.diagram.svg import write_svg
 from shortcut.diagram.theme import ThemeName, find_theme
+from shortcut.disk import write_whole
 from shortcut.errors import RecipeError
 from shortcut.language import Lang, Say, speak
-from shortcut.models.tensorfiles import write_whole
 from shortcut.networks import find_network
 
 PAINTED: dict[str, Form] = {".png": "png", ".pdf": "pdf"}

@@ -3,7 +3,7 @@
 Drawn through matplotlib's figures alone: no pyplot, no global state.
 """
 
-import contextlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from shortcut.errors import ResourceError
+from shortcut.disk import write_whole
 from shortcut.events import EpochEnd
 from shortcut.fonts import drawable, families
 from shortcut.metrics import Scores
@@ -253,18 +253,12 @@ def _shorten(text: str, longest: int) -> str:
 
 
 def _save(figure: Figure, path: Path, *, tight: bool = False) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        figure.savefig(
-            partial,
-            format="png",
-            bbox_inches="tight" if tight else None,
-            pad_inches=0.15,
-            metadata={"Software": None},
-        )
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise ResourceError(f"{path}: cannot be written ({error.strerror or error}).") from error
+    drawn = io.BytesIO()
+    figure.savefig(
+        drawn,
+        format="png",
+        bbox_inches="tight" if tight else None,
+        pad_inches=0.15,
+        metadata={"Software": None},
+    )
+    write_whole(path, drawn.getvalue())

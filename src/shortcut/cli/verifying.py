@@ -1,0 +1,59 @@
+"""`shortcut verify-resume`."""
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def verify_resume(
+    recipe: Annotated[str, typer.Argument(help="Name (`shortcut recipes`) or YAML file.")],
+    data: Annotated[str, typer.Argument(help="As for `train`.")] = "digits",
+    *,
+    epochs: Annotated[int, typer.Option(min=1)] = 2,
+    stops: Annotated[int, typer.Option(min=1, help="By SIGTERM and SIGKILL in turn.")] = 4,
+    seed: Annotated[int, typer.Option(help="Decides after which steps.")] = 0,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="As for `train`.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
+) -> None:
+    """Train twice on this machine, once with interruptions, and compare every bit.
+
+    Number formats are a matter of speed: where the recipe leaves the choice to a self-test, float32
+    is taken, since two tests may choose differently.
+    """
+    from shortcut import console
+    from shortcut.errors import NumbersError
+    from shortcut.proof import verifying
+    from shortcut.recipe import parse_changes, read_recipe
+
+    settings = read_recipe(recipe, parse_changes(set_ or []))
+    options = ["--recipe", recipe, "--epochs", str(epochs), "--device", device]
+    for change in set_ or []:
+        options += ["--set", change]
+    if settings.train.precision == "auto":
+        options += ["--set", "train.precision=fp32"]
+    with (
+        tempfile.TemporaryDirectory(prefix="shortcut-") as folder,
+        console.Screen(quiet=quiet) as screen,
+    ):
+        story = verifying(data, options, Path(folder), stops=stops, seed=seed)
+        while True:
+            try:
+                screen.show(next(story))
+            except StopIteration as end:
+                proof = end.value
+                break
+    if format_ == "json":
+        typer.echo(json.dumps(asdict(proof) | {"equal": not proof.differences}, indent=1))
+    if proof.differences:
+        raise NumbersError(f"the runs differ: {'; '.join(proof.differences)}.")
+    if format_ == "table":
+        console.print_line(
+            "equal to the last bit: weights, optimizer, averages, figures and log of "
+            f"{proof.steps} steps, {len(proof.stops)} times interrupted"
+        )

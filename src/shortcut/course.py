@@ -1,0 +1,170 @@
+"""The course of one training: prepared, trained from where it is, measured and described."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shortcut.budget import Budget
+from shortcut.checkpoint import State, load_state, share_state
+from shortcut.conclusion import Outcome, conclude
+from shortcut.data.cache import Keeping
+from shortcut.data.sources import default_cache
+from shortcut.disk import write_whole
+from shortcut.events import Event, Notice, Saved, heard, run_silently
+from shortcut.guarding import guarded
+from shortcut.head import fit_head
+from shortcut.job import Job
+from shortcut.keeping import Keeper, restore
+from shortcut.lock import locked
+from shortcut.pace import Pace, count_work, describe_forecast
+from shortcut.precision import Choice, Precision
+from shortcut.preparation import Parts, prepare
+from shortcut.recipe import to_yaml
+from shortcut.runfolder import Facts, clear_run_folder
+from shortcut.runlog import Mark, RunLog
+from shortcut.settings import Recipe
+from shortcut.signals import Stop
+from shortcut.speed import describe_use
+from shortcut.world import World
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training as a place: its folder, and what is known of it."""
+
+    folder: Path
+    """Only the first process writes there."""
+    facts: Facts
+    parts: Parts
+    recipe: Recipe
+    world: World
+    stop: Stop
+    notices: list[str] = field(default_factory=list)
+    """What the person has been told, for the record."""
+
+    def noted(self, text: str) -> Notice:
+        """A notice, remembered."""
+        self.notices.append(text)
+        return Notice(text)
+
+    def hear(self, event: Event) -> None:
+        """Remember a notice."""
+        if isinstance(event, Notice):
+            self.notices.append(event.text)
+
+
+def begin(
+    run: Run, split: bytes, told: Sequence[str], choice: Choice | None, budget: Budget | None
+) -> Generator[Event, None, Outcome | None]:
+    """Train from the beginning; nothing stays in the folder if that is not reached.
+
+    Args:
+        split: the content of `split.csv`.
+        told: what the person should know first.
+        choice: of the number format, where it was made already.
+    """
+    if not run.world.first:
+        return _take_part(run, choice)
+    folder = run.folder
+    with locked(folder):
+        try:
+            yield Saved("run folder", folder)
+            for line in told:
+                yield run.noted(line)
+            write_whole(folder / "recipe.yaml", to_yaml(run.recipe))
+            write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
+            write_whole(folder / "split.csv", split)
+            job = yield from _prepare(run, choice)
+            work = count_work(run.parts)
+            pace = Pace(job, budget, work) if budget else None
+            if pace:
+                yield run.noted(pace.describe().text)
+            elif job.tested:
+                yield run.noted(describe_forecast(job, work).text)
+        except BaseException:
+            # Nothing has been trained: an empty run folder would only be in the way of the next.
+            clear_run_folder(folder)
+            raise
+        return (yield from _train(run, job, pace))
+
+
+def go_on(run: Run) -> Generator[Event, None, Outcome | None]:
+    """Train on from the newest state in the folder, from the beginning where there is none."""
+    if not run.world.first:
+        return _take_part(run, None)
+    with locked(run.folder):
+        yield Saved("run folder", run.folder)
+        found = load_state(run.folder / "resume")
+        choice = Choice(Precision(**found[0].precision), {}) if found else None
+        job = yield from _prepare(run, choice)
+        return (yield from _train(run, job, None, found))
+
+
+def _take_part(run: Run, choice: Choice | None) -> None:
+    """As a process that is not the first: the same training in silence, and no files."""
+    job = run_silently(_prepare(run, choice))
+    if state := share_state(run.world, None):
+        restore(job, state)
+    run_silently(guarded(job, None, run.stop))
+    run.world.leave()
+
+
+def _prepare(run: Run, choice: Choice | None) -> Generator[Event, None, Job]:
+    story = prepare(run.recipe, run.parts, run.world, cache=default_cache(), choice=choice)
+    job = yield from heard(story, run.hear)
+    if run.recipe.model.weights != "none":
+        yield from heard(fit_head(job), run.hear)
+        run.world.align(job.measured.model)
+        run.world.align(job.classifier.model)
+    return job
+
+
+def _train(
+    run: Run,
+    job: Job,
+    pace: Pace | None,
+    found: tuple[State, Sequence[str]] | None = None,
+) -> Generator[Event, None, Outcome]:
+    """Train on from what was found, keeping all; measure and describe it at the end."""
+    facts = run.facts
+    with RunLog(run.folder, measured_on=facts.measured_on, interval=facts.log_interval) as log:
+        share_state(run.world, found[0] if found else None)
+        if found:
+            state, problems = found
+            restore(job, state)
+            log.rewind(Mark(**state.log), state.history)
+            lines = [*problems, _where(job)]
+        else:
+            log.rewind(Mark(), ())
+            lines = list(run.notices)
+        for line in lines:
+            log.write(Notice(line))
+            yield Notice(line)
+        keeper = Keeper(job, run.folder, facts, log, restored=found is not None)
+        before = job.step
+        yield from guarded(job, keeper, run.stop, pace)
+        run.world.leave()
+        keeper.save()
+        story = _end(run, job, pace, trained=job.step > before)
+        return (yield from heard(story, log.write))
+
+
+def _where(job: Job) -> str:
+    done = len(job.history)
+    if done >= job.epochs:
+        return f"all {done} epochs are trained: measured and described again"
+    return f"resumed in epoch {done + 1} of {job.epochs} after {job.tally.steps} step(s)"
+
+
+def _end(
+    run: Run, job: Job, pace: Pace | None, *, trained: bool
+) -> Generator[Event, None, Outcome]:
+    if trained:
+        yield describe_use(job)
+    keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
+    outcome = yield from conclude(
+        job, run.folder, run.facts, run.parts, run.notices, keeping=keeping
+    )
+    if pace:
+        yield pace.verdict()
+    return outcome

@@ -1,0 +1,68 @@
+"""Files that are whole or not there: written beside their place, flushed, renamed."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from urllib.error import URLError
+
+from shortcut.errors import ResourceError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file (text as UTF-8), whole or not at all; its folder is made if need be.
+
+    Raises:
+        ResourceError: disk full, no permission, or another fault; an older file stays intact.
+    """
+    if isinstance(content, str):
+        content = content.encode()
+    # Beside the target, because a rename cannot cross file systems.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_through(temporary, content)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write `{path}`: {reason_of(error)}. Free space or choose another place."
+        ) from error
+    flush_folder(path.parent)
+
+
+def write_through(path: Path, content: bytes) -> None:
+    """Write a new file, all the way to the disk.
+
+    Raises:
+        OSError: there is such a file already, or it cannot be written.
+    """
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut can leave the name on an empty file
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a power cut."""
+    # The files are in place by now; Windows and some network disks cannot flush a folder.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def reason_of(error: Exception) -> str:
+    """An error's own words on one line, without its number and file name."""
+    if isinstance(error, URLError) and isinstance(error.reason, OSError):
+        error = error.reason
+    if isinstance(error, FileExistsError):  # from mkdir, where "File exists" would be a riddle
+        return f"`{error.filename}` is a file, not a folder"
+    said = error.strerror if isinstance(error, OSError) else None
+    return " ".join((said or str(error) or type(error).__name__).split()).rstrip(".")

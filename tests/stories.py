@@ -1,0 +1,25 @@
+"""Stories run to their end, or up to a place in them."""
+
+from collections.abc import Callable, Generator
+
+from shortcut.events import Event
+from shortcut.runs import Outcome
+
+
+def drain(story: Generator[Event, None, Outcome]) -> tuple[list[Event], Outcome]:
+    """All events, and what came of them."""
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(story))
+        except StopIteration as end:
+            return events, end.value
+
+
+def stop_at(story: Generator[Event, None, Outcome], place: Callable[[Event], bool]) -> None:
+    """Close it at the first event at which `place` says so."""
+    for event in story:
+        if place(event):
+            story.close()
+            return
+    raise AssertionError("the story came to its end")

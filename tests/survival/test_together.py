@@ -1,0 +1,158 @@
+"""Several processes train one network: as one would, and as safely."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.survival.conftest import HARD, ROOT, Zygote
+from tests.survival.pictures import make_pictures
+
+from shortcut.checkpoint import load_state
+from shortcut.proof import differences
+
+BATCHES = ("--set", "train.batch_size=6", "--set", "train.accumulate=1")
+KILL = int(signal.SIGKILL)
+
+
+def losses(run: Path) -> list[float]:
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text("utf-8").splitlines()]
+    return [event["loss"] for event in events if event["event"] == "Step"]
+
+
+@pytest.fixture(scope="module")
+def pair(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of two processes that nothing happened to."""
+    ended = zygote.train(tmp_path_factory.mktemp("pair") / "run", *BATCHES, world=2)
+    assert ended.codes == (0, 0), ended.said
+    return ended.run
+
+
+def test_two_processes_compute_what_one_does(zygote: Zygote, tmp_path: Path) -> None:
+    """To 1e-5: they add in another order. Mixing is off, since partners are a process's own."""
+    options = [*BATCHES, "--set", "augment.mixup=0", "--set", "train.sync_batch_norm=true"]
+    options += ["--set", "optim.name=sgd"]
+    for size in (1, 2):
+        ended = zygote.train(tmp_path / f"{size}", *options, interval=1, world=size)
+        assert set(ended.codes) == {0}, ended.said
+    one, two = losses(tmp_path / "1"), losses(tmp_path / "2")
+    assert len(one) == len(two) == 9
+    assert one == pytest.approx(two, abs=1e-5)
+
+
+def test_pictures_that_do_not_divide_are_counted_once(zygote: Zygote, tmp_path: Path) -> None:
+    """26 train, in batches of 6 for two processes: the last batch is a picture for each."""
+    photos = make_pictures(tmp_path / "photos", each=16)
+    argv = ["train", str(photos), "--recipe", str(zygote.folder / "tiny.yaml"), "--quiet"]
+    argv += ["--set", "data.val_fraction=0.2", "--output", str(tmp_path / "run")]
+    ended = zygote.run(argv, tmp_path / "run", world=2, seen=str(tmp_path / "seen"))
+    assert ended.codes == (0, 0), ended.said
+    seen = seen_in(tmp_path, "seen", 2)
+    pictures = len(seen) // 3
+    assert pictures == 26 and set(seen.values()) == {1}
+    found = load_state(tmp_path / "run" / "resume")
+    assert found is not None
+    best = next(epoch for epoch in reversed(found[0].history) if epoch.improved)
+    measured = [
+        json.loads(line)
+        for line in (tmp_path / "run" / "events.jsonl").read_text("utf-8").splitlines()
+    ]
+    (alone,) = [event for event in measured if event["event"] == "Measured"]
+    assert alone["images"] == 6 and alone["accuracy"] == best.val_accuracy
+
+
+def seen_in(folder: Path, name: str, size: int) -> Counter[tuple[int, int]]:
+    """How often each picture was seen, by epoch."""
+    seen: Counter[tuple[int, int]] = Counter()
+    for rank in range(size):
+        for line in (folder / f"{name}.{rank}").read_text().splitlines():
+            epoch, indices = json.loads(line)
+            seen.update((epoch, index) for index in indices)
+    return seen
+
+
+def test_each_picture_is_seen_once_whoever_goes_on(zygote: Zygote, tmp_path: Path) -> None:
+    """Two processes, then one, then three, each in the middle of an epoch."""
+    run, seen = tmp_path / "run", Counter[tuple[int, int]]()
+    stop = {"at": "step", "signal": int(signal.SIGTERM)}
+    ended = zygote.train(
+        run, *BATCHES, world=2, seen=str(tmp_path / "a"), fault=stop | {"number": 1}
+    )
+    assert ended.codes == (143, 143), ended.said
+    ended = zygote.resume(run, seen=str(tmp_path / "b"), fault=stop | {"number": 2})
+    assert ended.code == 143, ended.said
+    ended = zygote.resume(run, world=3, seen=str(tmp_path / "c"))
+    assert ended.codes == (0, 0, 0), ended.said
+    for name, size in (("a", 2), ("b", 1), ("c", 3)):
+        seen += seen_in(tmp_path, name, size)
+    assert seen == Counter({(epoch, index): 1 for epoch in range(3) for index in range(18)})
+
+
+@pytest.mark.parametrize(
+    ("rank", "place", "number"),
+    [(0, "step", 1), (1, "step", 1), (0, "step", 5), (1, "step", 5), (0, "measuring", 1)],
+)
+def test_killed_and_started_anew_they_end_with_the_same_bits(
+    zygote: Zygote, pair: Path, tmp_path: Path, rank: int, place: str, number: int
+) -> None:
+    run = tmp_path / "run"
+    fault = {"at": place, "number": number, "signal": KILL}
+    ended = zygote.train(run, *BATCHES, world=2, often=True, fault=fault, at_rank=rank)
+    assert ended.codes[rank] == -KILL
+    assert ended.codes[1 - rank] == 5, ended.said  # it noticed, and did not hang
+    ended = zygote.train(run, *BATCHES, world=2, restarts=1)
+    assert ended.codes == (0, 0), ended.said
+    assert list(differences(pair, run)) == []
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_asked_to_end_all_end_after_the_same_step(
+    zygote: Zygote, pair: Path, tmp_path: Path, rank: int
+) -> None:
+    run = tmp_path / "run"
+    fault = {"at": "step", "number": 4, "signal": int(signal.SIGTERM)}
+    ended = zygote.train(run, *BATCHES, world=2, fault=fault, at_rank=rank)
+    assert ended.codes == (143, 143), ended.said
+    found = load_state(run / "resume")
+    assert found is not None and found[0].step == 5
+    ended = zygote.resume(run, world=2)
+    assert ended.codes == (0, 0), ended.said
+    assert list(differences(pair, run)) == []
+
+
+def test_a_process_that_hangs_is_not_waited_for(zygote: Zygote, tmp_path: Path) -> None:
+    fault = {"at": "step", "number": 2, "sleep": 60}
+    ended = zygote.train(tmp_path / "run", *BATCHES, world=2, fault=fault, at_rank=1, silence=3)
+    assert ended.codes == (5, -KILL), ended.said
+    assert "another process" in ended.said
+
+
+def test_batches_too_small_for_all_are_refused(zygote: Zygote, tmp_path: Path) -> None:
+    ended = zygote.train(tmp_path / "run", world=2)
+    assert ended.codes == (2, 2)
+    assert "too small for 2 processes: give `--batch-size 4`" in ended.said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_torchrun_starts_them_anew(pair: Path, zygote: Zygote, tmp_path: Path, rank: int) -> None:
+    """The real thing, with a process that kills itself the first time."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", "--max-restarts=2", str(ROOT / "tests/survival/once.py")]
+    command += [str(rank), "train", str(zygote.photos)]
+    command += ["--recipe", str(zygote.folder / "tiny.yaml")]
+    for name, value in HARD.items():
+        command += ["--set", f"{name}={value}"]
+    command += [*BATCHES, "--output", str(run), "--log-interval", "2", "--quiet"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (run / "resume" / "killed").exists()
+    assert list(differences(pair, run)) == []

@@ -1,0 +1,129 @@
+"""Going on: from which state, with which recipe and pictures, and who may."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.recipes import write_tiny_recipe
+from tests.stories import drain, stop_at
+
+import shortcut
+from shortcut import keeping
+from shortcut.errors import DataError, ModelError, ResourceError
+from shortcut.events import EpochEnd, Notice, Step
+from shortcut.proof import differences
+from shortcut.recipe import read_recipe
+from shortcut.runs import resuming, training
+from shortcut.settings import Recipe
+
+
+@pytest.fixture
+def photos(tiny_photos: Path) -> Path:
+    return tiny_photos
+
+
+def recipe_of(tmp_path: Path) -> Recipe:
+    return read_recipe(write_tiny_recipe(tmp_path))
+
+
+@pytest.fixture
+def finished(photos: Path, tmp_path: Path) -> Path:
+    drain(training(photos, recipe_of(tmp_path), output=tmp_path / "run"))
+    return tmp_path / "run"
+
+
+CHANGES = {
+    "seed: 0": ("seed: 1", "seed was 0 and is 1"),
+    "lr: 0.01": ("lr: 0.02", "optim.lr was 0.01 and is 0.02"),
+    "batch_size: 6": ("batch_size: 3", "train.batch_size was 6 and is 3"),
+    "image_size: 16": ("image_size: 8", "data.image_size was 16 and is 8"),
+    "name: resnet20": ("name: resnet32", "model.name was resnet20 and is resnet32"),
+    "flip: true": ("flip: false", "augment.flip was True and is False"),
+    "name: onecycle": ("name: constant", "schedule.name was onecycle and is constant"),
+    "ema_decay: 0.0": ("ema_decay: 0.5", "train.ema_decay was 0.0 and is 0.5"),
+}
+
+
+@pytest.mark.parametrize("before", CHANGES)
+def test_a_recipe_changed_meanwhile_is_refused_by_name(before: str, finished: Path) -> None:
+    after, expected = CHANGES[before]
+    file = finished / "recipe.yaml"
+    text = file.read_text("utf-8")
+    assert before in text
+    lines = text.replace(before, after).splitlines()
+    if "constant" in after:  # what only the old schedule has
+        lines = [
+            line for line in lines if line.split(":")[0].strip() not in ("peak", "start", "final")
+        ]
+    file.write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ModelError, match="was changed since the state was saved") as refusal:
+        drain(resuming(finished))
+    assert expected in str(refusal.value)
+
+
+def test_more_epochs_may_be_asked_for(finished: Path) -> None:
+    file = finished / "recipe.yaml"
+    file.write_text(file.read_text("utf-8").replace("epochs: 3", "epochs: 4"), "utf-8")
+    events, _ = drain(resuming(finished))
+    assert [event.epoch for event in events if isinstance(event, EpochEnd)] == [4]
+
+
+def test_a_finished_run_is_only_measured_again(finished: Path) -> None:
+    events, outcome = drain(resuming(finished))
+    assert not [event for event in events if isinstance(event, Step | EpochEnd)]
+    assert outcome.val.images == 6
+
+
+def test_pictures_changed_meanwhile_are_refused_unless_accepted(
+    photos: Path, finished: Path
+) -> None:
+    (photos / "red" / "photo-03.png").unlink()
+    with pytest.raises(DataError, match=r"red/photo-03.png \(is missing\)"):
+        drain(resuming(finished))
+    _, outcome = drain(resuming(finished, accept_data_change=True))
+    assert outcome.val.images in (5, 6)
+
+
+def test_two_processes_do_not_train_in_one_folder(photos: Path, tmp_path: Path) -> None:
+    story = training(photos, recipe_of(tmp_path), output=tmp_path / "run")
+    assert any(isinstance(event, Step) for event in story)
+    with pytest.raises(ResourceError, match="in use by process"):
+        next(resuming(tmp_path / "run"))
+    with pytest.raises(ResourceError, match="never overwritten"):
+        next(training(photos, recipe_of(tmp_path), output=tmp_path / "run"))
+    story.close()
+
+
+def test_a_damaged_state_is_named_and_the_one_before_it_used(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PAUSE", 0.0)
+    monkeypatch.setattr(keeping, "PRICE", float("inf"))
+    recipe = recipe_of(tmp_path)
+    drain(training(photos, recipe, output=tmp_path / "whole"))
+    count = itertools.count(1)
+    story = training(photos, recipe, output=tmp_path / "cut")
+    stop_at(story, lambda event: isinstance(event, Step) and next(count) == 5)
+    *_, newest = sorted((tmp_path / "cut" / "resume").glob("*-step-*"))
+    (newest / "optimizer.safetensors").write_bytes(b"")
+    events, _ = drain(resuming(tmp_path / "cut"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any(f"{newest.name} is damaged (optimizer.safetensors has 0 of" in text for text in told)
+    assert list(differences(tmp_path / "whole", tmp_path / "cut")) == []
+
+
+def test_resume_from_python(photos: Path, tmp_path: Path) -> None:
+    story = training(photos, recipe_of(tmp_path), output=tmp_path / "run")
+    stop_at(story, lambda event: isinstance(event, EpochEnd))
+    assert shortcut.resume(tmp_path / "run").classifier.classes == ("blue", "red")
+
+
+def test_a_run_that_saved_no_state_begins_again(photos: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path)
+    drain(training(photos, recipe, output=tmp_path / "whole"))
+    stop_at(training(photos, recipe, output=tmp_path / "cut"), lambda e: isinstance(e, Step))
+    for state in (tmp_path / "cut" / "resume").glob("*-step-*"):
+        shutil.rmtree(state)
+    drain(resuming(tmp_path / "cut"))
+    assert list(differences(tmp_path / "whole", tmp_path / "cut")) == []
