@@ -9,9 +9,10 @@ from tests.recipes import write_tiny_recipe
 from shortcut.data.folders import read_folder
 from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import carve_validation
+from shortcut.errors import DataError
 from shortcut.events import Notice
 from shortcut.precision import PLAIN, Choice
-from shortcut.preparation import choose_parts, prepare
+from shortcut.preparation import choose_parts, match_classes, prepare
 from shortcut.recipe import read_recipe
 from shortcut.world import find_world
 
@@ -51,3 +52,10 @@ def test_less_is_carved_where_a_test_part_measures(
     parts, measured_on = choose_parts(source, read_recipe("balanced"))
     assert measured_on == "val" and len(parts["val"]) == carved
     assert len(parts["train"]) == count - carved
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "c" * 1001])
+def test_a_name_that_no_model_file_takes_is_refused_at_once(name: str) -> None:
+    samples = [Sample(Path(f"{label}.png"), label) for label in ("cat", name)]
+    with pytest.raises(DataError, match="cannot be the name of a class: rename its folder"):
+        match_classes({"train": samples, "val": samples})

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from shortcut.allocator import keep_freed_memory
-from shortcut.classifier import Classifier
+from shortcut.classifier import CONTROL, LONGEST_CLASS, Classifier
 from shortcut.data.augment import growing_sizes
 from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
@@ -133,11 +133,14 @@ def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
     """The class names of `train`, sorted; `val` must have the same.
 
     Raises:
-        DataError: fewer than two classes, or a class that stands in one part only; the classes are
-        named.
+        DataError: fewer than two classes, a class that stands in one part only, or a name that
+        would move a terminal; the classes are named.
     """
     train = {sample.label for sample in parts["train"]}
     val = {sample.label for sample in parts["val"]}
+    for name in train:  # a model file would refuse it, after an epoch
+        if len(name) > LONGEST_CLASS or CONTROL.search(name):
+            raise DataError(f"{name[:40]!a} cannot be the name of a class: rename its folder.")
     if len(train) < 2:
         found = f"only `{next(iter(train))}`" if train else "none"
         raise DataError(f"training needs pictures of at least two classes; found {found}.")
