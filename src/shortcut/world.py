@@ -24,7 +24,7 @@ PATIENCE = timedelta(days=1)
 """But some wait for long while one reads the pictures."""
 
 
-LOST = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "NCCL", "gloo")
+LOST = ("connection", "pair closure", "broken pipe", "timed out", "timeout", "nccl", "gloo")
 """Some of these words stand in what torch's collectives say then."""
 
 
@@ -153,7 +153,7 @@ class World:
 
 def is_lost(error: BaseException) -> bool:
     """Whether this says that another process ended, or said nothing for too long."""
-    words = str(error)
+    words = str(error).lower()
     return any(sign in words for sign in LOST)
 
 
