@@ -6,14 +6,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
-from PIL import Image
+from tests.pictures import make_pictures
 from tests.privileges import overrides_laid_down
 
-PHOTO_CLASSES = {"blue": (40, 70, 200), "red": (200, 60, 40)}
-PHOTOS_PER_CLASS = 12
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # No deadline: the first call of a torch function can take a second. In CI the examples are fixed,
@@ -93,11 +90,4 @@ def permissions_bind() -> Iterator[None]:
 @pytest.fixture
 def tiny_photos(tmp_path: Path) -> Path:
     """A data set to learn in seconds: blue/ and red/, 12 noisy PNGs each, 32 wide and 24 high."""
-    root = tmp_path / "photos"
-    noise = np.random.default_rng(0)
-    for name, colour in PHOTO_CLASSES.items():
-        (root / name).mkdir(parents=True)
-        for number in range(PHOTOS_PER_CLASS):
-            pixels = noise.normal(colour, 25, size=(24, 32, 3)).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"photo-{number:02}.png")
-    return root
+    return make_pictures(tmp_path / "photos")

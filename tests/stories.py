@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Generator
 
+import pytest
+
+from shortcut import keeping
 from shortcut.events import Event
 from shortcut.runs import Outcome
 
@@ -23,3 +26,9 @@ def stop_at(story: Generator[Event, None, Outcome], place: Callable[[Event], boo
             story.close()
             return
     raise AssertionError("the story came to its end")
+
+
+def save_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States are saved after each step, whatever that costs."""
+    monkeypatch.setattr(keeping, "PAUSE", 0.0)
+    monkeypatch.setattr(keeping, "PRICE", float("inf"))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from tests.recipes import write_tiny_recipe
-from tests.stories import drain, stop_at
+from tests.stories import drain, save_always, stop_at
 
 from shortcut import checkpoint, keeping, step
 from shortcut.checkpoint import load_state
@@ -92,8 +92,7 @@ def test_a_comparison_that_finds_nothing_would_find_something(photos: Path, tmp_
 def test_states_are_saved_in_the_middle_of_an_epoch_when_that_is_cheap(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE", 0.0)
-    monkeypatch.setattr(keeping, "PRICE", float("inf"))
+    save_always(monkeypatch)
     seen: list[int] = []
     for event in training(photos, recipe_of(tmp_path), output=tmp_path / "run"):
         if isinstance(event, Step):
@@ -190,8 +189,7 @@ def test_the_second_time_it_ends_and_the_last_state_stays(
 def test_a_disk_that_is_full_for_a_while_does_not_end_the_training(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE", 0.0)
-    monkeypatch.setattr(keeping, "PRICE", float("inf"))
+    save_always(monkeypatch)
     recipe = recipe_of(tmp_path)
     drain(training(photos, recipe, output=tmp_path / "whole"))
     attempts = itertools.count()
@@ -206,8 +204,7 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_the_training(
 def test_a_disk_that_stays_full_ends_it_with_the_last_good_state(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE", 0.0)
-    monkeypatch.setattr(keeping, "PRICE", float("inf"))
+    save_always(monkeypatch)
     attempts = itertools.count()
     _refuse(monkeypatch, lambda: next(attempts) >= 3)
     with pytest.raises(ResourceError, match=r"No space left .* good state is 0003-step-000002"):

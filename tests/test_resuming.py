@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from tests.recipes import write_tiny_recipe
-from tests.stories import drain, stop_at
+from tests.stories import drain, save_always, stop_at
 
 import shortcut
-from shortcut import keeping
 from shortcut.errors import DataError, ModelError, ResourceError
 from shortcut.events import EpochEnd, Notice, Step
 from shortcut.proof import differences
@@ -98,8 +97,7 @@ def test_two_processes_do_not_train_in_one_folder(photos: Path, tmp_path: Path) 
 def test_a_damaged_state_is_named_and_the_one_before_it_used(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAUSE", 0.0)
-    monkeypatch.setattr(keeping, "PRICE", float("inf"))
+    save_always(monkeypatch)
     recipe = recipe_of(tmp_path)
     drain(training(photos, recipe, output=tmp_path / "whole"))
     count = itertools.count(1)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.classifier.made import CLASSES, encoded, make, noise
+from tests.turns import TO_EXIF
 from torch import nn
 
 from shortcut.classifier import load
@@ -40,19 +41,10 @@ def test_a_large_jpeg_gives_nearly_the_same_answer_when_pillow_opened_it(classif
 
 @pytest.mark.parametrize("turned", [2, 3, 4, 5, 6, 7, 8])
 def test_a_picture_with_a_turn_in_its_exif_is_the_upright_one(turned, classifier, tmp_path):
-    back = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_270,
-    }
     upright = noise(50, 40)
     exif = Image.Exif()
     exif[ORIENTATION] = turned
-    lying = encoded(upright.transpose(back[turned]), "PNG", exif=exif)
+    lying = encoded(upright.transpose(TO_EXIF[turned]), "PNG", exif=exif)
     expected = classifier.predict(encoded(upright, "PNG"))
     assert classifier.predict(lying) == expected
     with Image.open(io.BytesIO(lying)) as image:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.turns import TO_EXIF
 
 from shortcut.data.decode import decode_picture
 from shortcut.errors import DecodeError
@@ -23,16 +24,6 @@ GRADIENT = np.dstack(
         np.full((32, 48), 60, np.uint8),
     ]
 )
-TO_EXIF = {
-    1: None,
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 REFUSED = {"16bit.cropped.jp2", "10ct_32bit_128.tiff"}
 """Files that Pillow can load and this decoder refuses on purpose: JPEG 2000, floating point."""
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image, features
 from tests.hostile.making import (
     ORIENTATION,
-    TURNS,
     chunk,
     encoded,
     exif,
@@ -20,6 +19,7 @@ from tests.hostile.making import (
     with_segments,
     ycck,
 )
+from tests.turns import TO_EXIF
 
 from shortcut.data.cache import check_broken, read_pictures
 from shortcut.data.decode import decode_picture
@@ -127,11 +127,11 @@ def test_overwritten_bytes_inside_a_jpeg_are_seen_by_no_decoder() -> None:
 # EXIF -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("orientation", TO_EXIF)
 def test_the_network_sees_all_eight_orientations_alike(orientation: int) -> None:
     view = Preprocess(28, 32)
     upright = photo(96, 64)
-    move = TURNS[orientation]
+    move = TO_EXIF[orientation]
     stored = upright if move is None else upright.transpose(move)
     block = exif({ORIENTATION: (orientation,)})
     seen = view(decode_picture(encoded(stored, "PNG", exif=block), min_side=32))

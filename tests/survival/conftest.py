@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.pictures import make_pictures
 from tests.recipes import write_tiny_recipe
-from tests.survival.pictures import make_pictures
 
 HARD = {
     "train.ema_decay": 0.9,

@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
+from tests.pictures import digest_of
 from tests.survival.conftest import Zygote
-from tests.survival.pictures import digest_of
 
 from shortcut.checkpoint import load_state
 from shortcut.proof import differences

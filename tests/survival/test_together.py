@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.pictures import make_pictures
 from tests.survival.conftest import HARD, ROOT, Zygote
-from tests.survival.pictures import make_pictures
 
 from shortcut.checkpoint import load_state
 from shortcut.proof import differences
