@@ -7,7 +7,7 @@ import signal
 from collections.abc import Generator
 
 from shortcut.checkpoint import load_state, share_state
-from shortcut.disk import reason_of, write_whole
+from shortcut.disk import write_whole
 from shortcut.errors import InterruptedRunError, NumbersError, ResourceError, ShortcutError
 from shortcut.events import EpochEnd, Event, Notice
 from shortcut.job import Job
@@ -18,7 +18,7 @@ from shortcut.signals import Stop
 from shortcut.speed import describe_bound
 from shortcut.step import is_out_of_memory
 from shortcut.training import fit
-from shortcut.world import is_lost
+from shortcut.world import gone, is_lost
 
 
 def guarded(
@@ -134,9 +134,7 @@ def _explain(error: Exception, job: Job) -> None:
             "smaller `--model`, or a smaller `--batch-size` with `train.accumulate` larger."
         ) from error
     if job.world.size > 1 and is_lost(error):
-        raise ResourceError(
-            f"another process of this training ended or does not answer ({reason_of(error)[:100]})."
-        ) from error
+        raise gone(error) from error
     if "CUDA error" in str(error):
         raise ResourceError(
             f"the GPU failed ({str(error).splitlines()[0]}); `shortcut resume` goes on from the "

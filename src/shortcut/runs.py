@@ -96,7 +96,7 @@ def training(
     """Train on `data` by `recipe`; yields what happens, returns the outcome.
 
     Args:
-        data: a folder, a CSV file, `digits`, or the name of a known data set.
+        data: a folder, a zip or tar file, a CSV file, `digits`, or the name of a known data set.
         budget: network, sizes and epochs are then planned for this machine.
         output: the run folder; None makes `runs/NETWORK-DATA`.
         device: `auto`, `cpu`, `cuda`, `mps`.

@@ -162,10 +162,11 @@ def _talking() -> Generator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise _gone(error) from error
+        raise gone(error) from error
 
 
-def _gone(error: BaseException) -> ResourceError:
+def gone(error: BaseException) -> ResourceError:
+    """What a person is told of such an error."""
     return ResourceError(
         "another process of this training ended or does not answer; what it said tells why "
         f"({str(error).splitlines()[0][:100]})."

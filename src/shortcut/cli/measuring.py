@@ -13,7 +13,9 @@ Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 
 def evaluate(
     model: Model,
-    data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    data: Annotated[
+        str, typer.Argument(help="Folder, archive, CSV file, `digits`, or a known set.")
+    ],
     *,
     part: Annotated[
         Literal["auto", "train", "val", "test", "all"],

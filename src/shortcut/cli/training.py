@@ -57,7 +57,9 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="Folder, CSV file, `digits`, or a known data set.")],
+    data: Annotated[
+        str, typer.Argument(help="Folder, archive, CSV file, `digits`, or a known set.")
+    ],
     *,
     recipe: RecipeName = None,
     model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
