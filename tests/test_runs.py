@@ -51,6 +51,9 @@ def test_a_run_folder_is_complete_and_the_data_untouched(tiny_photos: Path, tmp_
     assert [row["split"] for row in rows].count("val") == 6
     notices = [event.text for event in events if isinstance(event, Notice)]
     assert not any(text.startswith("forecast") for text in notices)  # nothing was timed
+    assert len(set(notices)) == len(notices)  # each is said once, and logged
+    log = (outcome.folder / "log.txt").read_text("utf-8").splitlines()
+    assert [log.count(text) for text in notices] == [1] * len(notices)
     epochs = [event for event in events if isinstance(event, EpochEnd)]
     results = list(csv.DictReader((outcome.folder / "results.csv").read_text("utf-8").splitlines()))
     assert [float(row["val_accuracy"]) for row in results] == pytest.approx(

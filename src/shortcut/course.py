@@ -133,13 +133,13 @@ def _train(
             state, problems = found
             restore(job, state)
             log.rewind(Mark(**state.log), state.history)
-            lines = [*problems, _where(job)]
+            for line in (*problems, _where(job)):
+                log.write(Notice(line))
+                yield Notice(line)
         else:
             log.rewind(Mark(), ())
-            lines = list(run.notices)
-        for line in lines:
-            log.write(Notice(line))
-            yield Notice(line)
+            for line in run.notices:  # which have been shown already
+                log.write(Notice(line))
         keeper = Keeper(job, run.folder, facts, log, restored=found is not None)
         before = job.step
         yield from guarded(job, keeper, run.stop, pace)

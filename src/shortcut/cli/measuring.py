@@ -6,16 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from shortcut.cli.training import Device
+from shortcut.cli.training import Data, Device
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 
 
 def evaluate(
     model: Model,
-    data: Annotated[
-        str, typer.Argument(help="Folder, archive, CSV file, `digits`, or a known set.")
-    ],
+    data: Data,
     *,
     part: Annotated[
         Literal["auto", "train", "val", "test", "all"],

@@ -37,6 +37,9 @@ FLAGS = {
 PLANNED = {"model.name", "model.weights", "data.image_size", "train.batch_size"}
 """Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
 
+Data = Annotated[
+    str, typer.Argument(help="Folder, zip or tar file, CSV file, `digits`, or a known data set.")
+]
 RecipeName = Annotated[
     str | None, typer.Option(help="Name (`shortcut recipes`) or YAML file; else `balanced`.")
 ]
@@ -57,9 +60,7 @@ Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of t
 
 
 def train(
-    data: Annotated[
-        str, typer.Argument(help="Folder, archive, CSV file, `digits`, or a known set.")
-    ],
+    data: Data,
     *,
     recipe: RecipeName = None,
     model: Annotated[str | None, typer.Option(help="`shortcut models` lists them.")] = None,
