@@ -20,7 +20,7 @@ def remarks(pictures: int, *, planned: bool = False, **changes: object) -> list[
 
 def test_few_steps_are_told() -> None:
     (line,) = remarks(200)
-    assert line.startswith("only 48 steps in all, ") and "`--budget 5m`" in line
+    assert line.startswith("only 48 steps in all: ") and "`--budget 5m`" in line
     assert remarks(7600) == []
     assert remarks(200, planned=True) == []
     assert remarks(200, train__epochs=200) == []

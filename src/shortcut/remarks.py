@@ -37,7 +37,7 @@ def remark(
     steps = -(-len(parts["train"]) // together) * recipe.train.epochs
     if steps < FEW_STEPS and recipe.model.weights == "none" and not planned:
         remarks.append(
-            f"only {steps} steps in all, too few to learn much: more epochs or smaller batches "
+            f"only {steps} steps in all: should accuracy stay low, more epochs or smaller batches "
             "help; `--budget 5m` plans both"
         )
     return remarks
