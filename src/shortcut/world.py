@@ -114,15 +114,15 @@ class World:
             with _talking():
                 torch.distributed.barrier(self.patient)
 
-    def together(self, model: nn.Module, *, synced: bool = False) -> nn.Module:
-        """A network whose gradients are averaged over all processes as they come.
+    def together(self, model: nn.Module, *, synced: bool = False) -> nn.Module | None:
+        """A network whose gradients are averaged over all processes as they come; None for one.
 
         Args:
             model: its weights and running statistics become those of the first process.
             synced: batch norm looks at the pictures of all processes (see `SyncedNorm`).
         """
         if self.size == 1:
-            return model
+            return None
         from torch.nn.parallel import DistributedDataParallel
 
         if synced:
