@@ -56,8 +56,13 @@ def evaluating(
         files.
     """
     label_positions(samples, classifier.classes)
-    short_side = classifier.preprocess.resize
-    read = yield from read_pictures(samples, short_side, threads=threads, keeping=keeping)
+    read = yield from read_pictures(
+        samples,
+        classifier.preprocess.resize,
+        threads=threads,
+        keeping=keeping,
+        max_pixels=classifier.max_pixels,
+    )
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)

@@ -4,6 +4,7 @@ instead."""
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from shortcut.classifier import Classifier, Prediction
 from shortcut.data.folders import list_pictures
 from shortcut.errors import DataError, DecodeError
+
+STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ def predict_files(
     classifier: Classifier, files: Sequence[str | Path], *, batch_size: int = 32
 ) -> Iterator[Answer]:
     """Classify files, and every picture below folders; yields one answer a file, in order.
+
+    `-` is the picture on standard input.
 
     Raises:
         DataError: before the first answer, if a path does not exist or a folder holds no pictures.
@@ -91,13 +96,17 @@ def _record(answer: Answer) -> dict[str, object]:
 
 
 def _expand(path: Path) -> list[Path]:
+    if path == STANDARD_INPUT:
+        return [path]
     if path.is_dir():
         pictures = list_pictures(path)
         if not pictures:
             raise DataError(f"{path}: no pictures in this folder.")
         return pictures
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder.")
+        where = str(path).partition(":")[0].lower()
+        web = " Web addresses are not opened: download the picture." * (where in ("http", "https"))
+        raise DataError(f"{path}: no such file or folder.{web}")
     return [path]
 
 
@@ -107,7 +116,9 @@ def _answer(classifier: Classifier, paths: Sequence[Path]) -> Iterator[Answer]:
     errors: dict[Path, str] = {}
     for path in paths:
         try:
-            read[path] = classifier.pixels(path)
+            read[path] = classifier.pixels(
+                sys.stdin.buffer.read() if path == STANDARD_INPUT else path
+            )
         except DecodeError as error:
             errors[path] = str(error)
     predictions = dict(zip(read, classifier.predict_pixels(list(read.values())), strict=True))

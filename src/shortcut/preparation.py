@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 
 from shortcut.allocator import keep_freed_memory
-from shortcut.classifier import CONTROL, LONGEST_CLASS, Classifier
+from shortcut.card import CONTROL, LONGEST_CLASS
+from shortcut.classifier import Classifier
 from shortcut.data.augment import growing_sizes
 from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
@@ -81,8 +82,8 @@ def prepare(
     if choice is None or world.size > 1:
         choice = yield from _choose_precision(model, recipe, world, choice)
     choice.precision.prepare(model)
-    name, mirror = recipe.model.name, recipe.data.mirror_below
-    classifier = Classifier(model, name, stem, classes, preprocess, recipe, mirror)
+    facts = recipe.model.name, stem, classes, preprocess, recipe
+    classifier = Classifier(model, *facts, recipe.data.mirror_below, recipe.data.max_pixels)
     decay = recipe.train.ema_decay
     return Job(
         recipe=recipe,
@@ -155,7 +156,10 @@ def _read(
     samples: Sequence[Sample], short_side: int, recipe: Recipe, keeping: Keeping
 ) -> Generator[Event, None, Read]:
     threads = os.cpu_count() or 1
-    read = yield from read_pictures(samples, short_side, threads=threads, keeping=keeping)
+    limit = recipe.data.max_pixels
+    read = yield from read_pictures(
+        samples, short_side, threads=threads, keeping=keeping, max_pixels=limit
+    )
     check_broken(read, recipe.data.max_broken)
     for line in read.broken:
         yield Notice(f"left out: {line}")

@@ -53,6 +53,9 @@ class DataSettings(Settings):
     tenth; of 4,000 and more a twentieth, where a test part measures in the end."""
     max_broken: Share = 0.01
     """Training goes on without unreadable pictures while their share is below this."""
+    max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] | None = None
+    """Larger pictures count as unreadable, from their header; None: 75 million. Pillow's own limit
+    is the highest."""
     cache: Literal["auto", "off", "ram", "disk"] = "auto"
     """Where decoded pictures stay: in memory, on the disk for the next run (mapped from there), or
     nowhere. `auto`: on the disk, and in the first run also in memory as far as they fit. The

@@ -13,7 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from tests.classifier.made import CLASSES, noise
 
-from shortcut.classifier import HEADER, load
+from shortcut.card import HEADER
+from shortcut.classifier import load
 from shortcut.errors import ModelError
 from shortcut.models.tensorfiles import read_tensors, write_tensors
 

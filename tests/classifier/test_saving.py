@@ -8,7 +8,8 @@ import torch
 from safetensors import safe_open
 from tests.classifier.made import CLASSES, make, noise
 
-from shortcut.classifier import HEADER, load
+from shortcut.card import HEADER
+from shortcut.classifier import load
 from shortcut.data.preprocess import Preprocess
 from shortcut.errors import ResourceError
 from shortcut.models.tensorfiles import read_tensors, write_tensors

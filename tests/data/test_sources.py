@@ -76,3 +76,13 @@ def test_the_default_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     assert default_cache() == tmp_path / "local" / "shortcut"
+
+
+@pytest.mark.usefixtures("permissions_bind")
+def test_a_folder_above_that_may_not_be_searched(here: Path) -> None:
+    here.joinpath("photos").chmod(0)
+    try:
+        said = refused("photos/cat", here)
+    finally:
+        here.joinpath("photos").chmod(0o755)
+    assert said.lower() == "photos/cat: cannot be read (permission denied)."

@@ -79,9 +79,9 @@ def test_a_second_run_decodes_nothing_and_knows_what_is_broken(samples, tmp_path
     assert second.broken[0].startswith("2.png")
 
 
-@pytest.mark.parametrize("change", ["size", "time", "name", "fewer", "side", "version"])
+@pytest.mark.parametrize("change", ["size", "time", "name", "fewer", "side", "limit", "version"])
 def test_whatever_decides_the_bytes_decides_the_name(change, samples, monkeypatch):
-    paths, side = [sample.path for sample in samples], 16
+    paths, side, limit = [sample.path for sample in samples], 16, None
     before = store_name(paths, side)
     assert store_name(paths, side) == before
     if change == "size":
@@ -95,9 +95,11 @@ def test_whatever_decides_the_bytes_decides_the_name(change, samples, monkeypatc
         paths.pop()
     elif change == "side":
         side = 17
+    elif change == "limit":
+        limit = 100
     else:
         monkeypatch.setattr(store, "DECODING", 99)
-    assert store_name(paths, side) != before
+    assert store_name(paths, side, limit) != before
 
 
 @pytest.mark.parametrize("damage", ["no index", "half an index", "half the pixels", "no pixels"])

@@ -57,7 +57,7 @@ def decode_apart(
     files: Sequence[Path],
     *,
     numbers: range | None = None,
-    max_pixels: int = 100_000_000,
+    max_pixels: int | None = None,
     address_space: int | None = None,
 ) -> Ended:
     """Decode `files`, or so many mutations of them; `folder` takes the task's file."""

@@ -20,7 +20,7 @@ from tests.models.files import message, names
 from torch import Tensor
 
 from shortcut import load
-from shortcut.classifier import HEADER
+from shortcut.card import HEADER
 from shortcut.errors import ModelError
 from shortcut.models.tensorfiles import read_tensors
 

@@ -9,7 +9,7 @@ from tests.hostile_models.apart import Apart, Cost
 from tests.hostile_models.making import entry, safetensors, write_hollow
 from tests.models.files import message
 
-from shortcut.classifier import HEADER
+from shortcut.card import HEADER
 from shortcut.errors import ModelError
 from shortcut.models.foreign import read_foreign
 from shortcut.models.tensorfiles import LARGEST_HEADER, MOST_QUOTES, read_tensors, write_tensors

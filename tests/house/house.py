@@ -32,7 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "fonts",
         }
     ),
-    frozenset({"classifier", "evaluation", "job", "step", "networks"}),
+    frozenset({"card", "classifier", "evaluation", "job", "step", "networks"}),
     frozenset(
         {"preparation", "head", "planning", "training", "prediction", "record", "report", "gradcam"}
         | {"summary", "diagram", "calibration", "formats", "speed"}
@@ -50,6 +50,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "disk": frozenset({"errors"}),
     "recipe": frozenset({"errors", "settings"}),
     "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
+    "classifier": frozenset({"card"}),
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),

@@ -21,6 +21,8 @@ HARD = {
     "augment.start_scale": 0.5,
 }
 """Settings that leave much to be got right: 9 steps of two batches each."""
+BATCHES = ("--set", "train.batch_size=6", "--set", "train.accumulate=1")
+"""Large enough for two processes."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -98,6 +100,14 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
         yield Zygote(process, folder, photos)
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def pair(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of two processes that nothing happened to."""
+    ended = zygote.train(tmp_path_factory.mktemp("pair") / "run", *BATCHES, world=2)
+    assert ended.codes == (0, 0), ended.said
+    return ended.run
 
 
 @pytest.fixture(scope="session")

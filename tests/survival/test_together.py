@@ -10,26 +10,17 @@ from pathlib import Path
 
 import pytest
 from tests.pictures import make_pictures
-from tests.survival.conftest import HARD, ROOT, Zygote
+from tests.survival.conftest import BATCHES, HARD, ROOT, Zygote
 
 from shortcut.checkpoint import load_state
 from shortcut.proof import differences
 
-BATCHES = ("--set", "train.batch_size=6", "--set", "train.accumulate=1")
 KILL = int(signal.SIGKILL)
 
 
 def losses(run: Path) -> list[float]:
     events = [json.loads(line) for line in (run / "events.jsonl").read_text("utf-8").splitlines()]
     return [event["loss"] for event in events if event["event"] == "Step"]
-
-
-@pytest.fixture(scope="module")
-def pair(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of two processes that nothing happened to."""
-    ended = zygote.train(tmp_path_factory.mktemp("pair") / "run", *BATCHES, world=2)
-    assert ended.codes == (0, 0), ended.said
-    return ended.run
 
 
 def test_two_processes_compute_what_one_does(zygote: Zygote, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shortcut.cli.training import Data, Device
+from shortcut.cli.training import Data, Device, MaxPixels
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 
@@ -25,6 +25,7 @@ def evaluate(
     max_broken: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
     ] = 0.01,
+    max_pixels: MaxPixels = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for confusion_matrix.csv and .png.")
     ] = None,
@@ -39,6 +40,7 @@ def evaluate(
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
+    classifier.max_pixels = max_pixels or classifier.max_pixels
     source = read_source(data, cache=default_cache(), download=download)
     chosen, samples = choose_part(source, part)
     story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
@@ -60,9 +62,12 @@ def evaluate(
 
 def predict(
     model: Model,
-    images: Annotated[list[Path], typer.Argument(help="Picture files or folders.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Picture files or folders; `-`: standard input.")
+    ],
     *,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 32,
+    max_pixels: MaxPixels = None,
     device: Device = "auto",
     format_: Annotated[Literal["table", "text", "json", "csv"], typer.Option("--format")] = "table",
 ) -> None:
@@ -74,6 +79,7 @@ def predict(
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
+    classifier.max_pixels = max_pixels or classifier.max_pixels
     files = prediction.find_pictures(images)
     answers: list[prediction.Answer] = []
     with console.Screen() as screen:

@@ -28,6 +28,7 @@ FLAGS = {
     "image_size": "data.image_size",
     "cache": "data.cache",
     "workers": "data.workers",
+    "max_pixels": "data.max_pixels",
     "seed": "seed",
     "target_accuracy": "train.target_accuracy",
     "compile_": "train.compile",
@@ -48,6 +49,9 @@ BudgetOption = Annotated[
 ]
 Target = Annotated[float | None, typer.Option(help="Stop when validation has shown it: 0.95.")]
 Cache = Annotated[str | None, typer.Option(help="Of decoded pictures: auto, off, ram or disk.")]
+MaxPixels = Annotated[
+    int | None, typer.Option(min=1, help="Larger pictures are left out; else 75 million.")
+]
 Compile = Annotated[
     bool | None, typer.Option("--compile", help="Try torch.compile; used where it is faster.")
 ]
@@ -72,6 +76,7 @@ def train(
     image_size: Annotated[int | None, typer.Option(help="Pixels.")] = None,
     cache: Cache = None,
     workers: Annotated[int | None, typer.Option("--workers", "-j", help="Loader threads.")] = None,
+    max_pixels: MaxPixels = None,
     seed: Annotated[int | None, typer.Option()] = None,
     budget: BudgetOption = None,
     target_accuracy: Target = None,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol
@@ -43,15 +43,17 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
 
+@dataclass(frozen=True)
 class Undecoded:
     """Decodes at every access: for sets that fit nowhere."""
 
-    def __init__(self, paths: Sequence[Path], short_side: int) -> None:
-        self.paths = paths
-        self.short_side = short_side
+    paths: Sequence[Path]
+    short_side: int
+    max_pixels: int | None = None
 
     def __getitem__(self, index: int) -> Pixels:
-        return np.array(shrunk(self.paths[index], self.short_side))
+        # A copy: Pillow's own pixels cannot be written, and torch warns of such memory.
+        return np.array(shrunk(self.paths[index], self.short_side, self.max_pixels))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -112,13 +114,13 @@ class _Shelf:
             self.writer.add(pixels)
 
 
-def shrunk(path: Path, short_side: int) -> Image.Image:
+def shrunk(path: Path, short_side: int, max_pixels: int | None = None) -> Image.Image:
     """A decoded picture, made smaller (never larger) so that its short side is `short_side` pixels.
 
     Raises:
         DecodeError: if the file is not a readable picture.
     """
-    image = decode_picture(path, min_side=short_side)
+    image = decode_picture(path, min_side=short_side, max_pixels=max_pixels)
     return resize_short(image, short_side) if min(image.size) > short_side else image
 
 
@@ -128,6 +130,7 @@ def read_pictures(
     *,
     threads: int,
     keeping: Keeping | None = None,
+    max_pixels: int | None = None,
 ) -> Generator[Progress | Notice, None, Read]:
     """Open every file once, or the store of an earlier run; yields progress from time to time.
 
@@ -135,21 +138,23 @@ def read_pictures(
         short_side: pictures are kept with this short side in pixels, or smaller where they are.
         threads: how many decode at once (Pillow releases the interpreter lock).
         keeping: in memory where None.
+        max_pixels: larger pictures count as unreadable; None: the decoder's own limit.
     """
     keeping = keeping or Keeping()
+    undecoded = Undecoded([sample.path for sample in samples], short_side, max_pixels)
     folder = keeping.folder if keeping.mode in ("auto", "disk") else None
     if folder is None or (keeping.mode == "auto" and len(samples) < WORTH_STORING):
-        return (yield from _decode_all(samples, short_side, threads, keeping.mode, None, ""))
-    name = store_name([sample.path for sample in samples], short_side)
+        return (yield from _decode_all(samples, undecoded, threads, keeping.mode, None, ""))
+    name = store_name(undecoded.paths, short_side, max_pixels)
     if found := open_store(folder, name):
         pictures, broken = found
         return _read(pictures, samples, broken)
-    return (yield from _decode_all(samples, short_side, threads, keeping.mode, folder, name))
+    return (yield from _decode_all(samples, undecoded, threads, keeping.mode, folder, name))
 
 
 def _decode_all(
     samples: Sequence[Sample],
-    short_side: int,
+    undecoded: Undecoded,
     threads: int,
     mode: CacheMode,
     folder: Path | None,
@@ -159,22 +164,22 @@ def _decode_all(
     shelf = _Shelf(kept=None if mode in ("off", "disk") else [], writer=None)
     with ThreadPoolExecutor(threads) as pool, ExitStack() as stack:
         for start in range(0, len(samples), SLICE):
-            part = samples[start : start + SLICE]
-            handed = [part[i : i + HANDED] for i in range(0, len(part), HANDED)]
-            done = pool.map(lambda some: [_attempt(one, short_side) for one in some], handed)
+            end = min(start + SLICE, len(samples))
+            handed = [range(i, min(i + HANDED, end)) for i in range(start, end, HANDED)]
+            done = pool.map(lambda some: [_attempt(undecoded, one) for one in some], handed)
             results = list(chain.from_iterable(done))
             if start == 0 and folder is not None:
                 yield from _begin_store(shelf, folder, name, results, len(samples), stack)
             yield from _shelve(shelf, results, start, limit)
-            yield Progress("reading pictures", start + len(part), len(samples))
+            yield Progress("reading pictures", end, len(samples))
         if shelf.writer is not None and folder is not None:
             yield from _finish_store(shelf)
-    good = [sample for i, sample in enumerate(samples) if i not in shelf.broken]
     if shelf.kept is not None:
         return _read(InMemory(shelf.kept), samples, shelf.broken)
     stored = open_store(folder, name) if folder is not None else None
-    undecoded = Undecoded([sample.path for sample in good], short_side)
-    return _read(stored[0] if stored else undecoded, samples, shelf.broken)
+    good = [path for i, path in enumerate(undecoded.paths) if i not in shelf.broken]
+    pictures = stored[0] if stored else replace(undecoded, paths=good)
+    return _read(pictures, samples, shelf.broken)
 
 
 def _begin_store(
@@ -253,9 +258,8 @@ def memory_bytes() -> int:
         return 8 * 2**30
 
 
-def _attempt(sample: Sample, short_side: int) -> Pixels | str:
+def _attempt(undecoded: Undecoded, position: int) -> Pixels | str:
     try:
-        # A copy: Pillow's own pixels cannot be written, and torch warns of such memory.
-        return np.array(shrunk(sample.path, short_side))
+        return undecoded[position]
     except DecodeError as error:
         return str(error)

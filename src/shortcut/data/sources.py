@@ -11,6 +11,7 @@ from shortcut.data.folders import PICTURE_ENDINGS, read_folder
 from shortcut.data.named import NAMED, read_digits, read_named
 from shortcut.data.samples import Sample, Source
 from shortcut.data.tables import read_table
+from shortcut.disk import reason_of
 from shortcut.errors import DataError
 
 
@@ -32,9 +33,13 @@ def read_source(
     """
     cache = cache or default_cache()
     path = Path(location).expanduser()
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a folder above it may not be searched
+        raise DataError(f"{path}: cannot be read ({reason_of(error)}).") from error
+    if is_folder:
         return read_folder(path)
-    if path.is_file():
+    if is_file:
         if path.suffix.lower() == ".csv":
             return read_table(path)
         if is_archive(path):

@@ -20,7 +20,7 @@ import numpy as np
 
 from shortcut.data.preprocess import Pixels
 
-DECODING = 2
+DECODING = 3
 """Goes up when the decoder or the resizing gives other pixels: older stores are then not found."""
 DISK_SHARE = 0.1
 """All stores together take at most this share of the disk; the longest unused goes first."""
@@ -45,9 +45,10 @@ class Mapped:
         return len(self.sizes)
 
 
-def store_name(paths: Iterable[Path], short_side: int) -> str:
-    """The digest under which these pictures are stored with this short side in pixels."""
-    digest = hashlib.sha256(f"{DECODING} {short_side}\n".encode())
+def store_name(paths: Iterable[Path], short_side: int, max_pixels: int | None = None) -> str:
+    """The digest under which these pictures are stored with this short side in pixels; those of
+    more than `max_pixels` are among its broken ones."""
+    digest = hashlib.sha256(f"{DECODING} {short_side} {max_pixels}\n".encode())
     for path in paths:
         digest.update(os.fsencode(path.absolute()))
         with suppress(OSError):

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from shortcut.classifier import HEADER, Classifier
+from shortcut.card import HEADER
+from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Preprocess
 from shortcut.errors import ModelError, RecipeError
 from shortcut.models.foreign import (
