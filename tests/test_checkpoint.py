@@ -278,18 +278,21 @@ def test_half_written_states_are_ignored_and_cleared_away(tmp_path):
     shutil.copytree(tmp_path / "0001-step-000001", tmp_path / f"0009-step-000009{UNFINISHED}")
     assert newest(tmp_path).step == 1
     save_state(tmp_path, state_at(9))
-    assert names_in(tmp_path) == ["0001-step-000001", "0010-step-000009"]
+    assert names_in(tmp_path) == ["0001-step-000001", "0002-step-000009"]
 
 
 @pytest.mark.parametrize("failing", range(1, 6))
 def test_a_write_that_fails_costs_no_older_state(failing, tmp_path, monkeypatch):
     for number in (1, 2):
         save_state(tmp_path, state_at(number))
+    half = tmp_path / f"0003-step-000003{UNFINISHED}"
+    half.mkdir()  # a killed process left it: on a disk that is nearly full its room is needed
     flush, calls = os.fsync, 0
 
     def full(handle: int) -> None:
         nonlocal calls
         calls += 1
+        assert calls > 1 or [path.name for path in half.iterdir()] == ["model.safetensors"]
         if calls == failing:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         flush(handle)
@@ -303,6 +306,29 @@ def test_a_write_that_fails_costs_no_older_state(failing, tmp_path, monkeypatch)
     assert newest(tmp_path).step == 2
     save_state(tmp_path, state_at(3))  # what the failure left behind is in nobody's way
     assert names_in(tmp_path) == ["0002-step-000002", "0003-step-000003"]
+
+
+def test_a_disk_that_fails_to_read_is_no_damage(tmp_path, monkeypatch):
+    for number in (1, 2):
+        save_state(tmp_path, state_at(number))
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ResourceError, match=r"0002-step-000002/.* cannot be read \(Input/output"):
+        load_state(tmp_path)
+    monkeypatch.undo()
+    assert names_in(tmp_path) == ["0001-step-000001", "0002-step-000002"]
+    assert newest(tmp_path).step == 2
+
+
+def test_one_before_a_step_may_be_asked_for(tmp_path):
+    for number in (4, 7):
+        save_state(tmp_path, state_at(number))
+    for before, expected in ((8, 7), (7, 4), (4, 7), (1, 7)):
+        found = load_state(tmp_path, before=before)
+        assert found is not None and found[0].step == expected
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):

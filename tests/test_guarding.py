@@ -16,10 +16,11 @@ from tests.stories import drain, save_always, stop_at
 from shortcut import checkpoint, keeping, step
 from shortcut.checkpoint import load_state
 from shortcut.classifier import Classifier
-from shortcut.errors import InterruptedRunError, NumbersError, ResourceError
+from shortcut.errors import DataError, InterruptedRunError, NumbersError, ResourceError
 from shortcut.events import EpochEnd, Event, Notice, Progress, Saved, Step
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
+from shortcut.runlog import Lines
 from shortcut.runs import resuming, training
 from shortcut.signals import Stop
 
@@ -199,6 +200,64 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_the_training(
     assert len(told) == 4 and all("Training goes on." in text for text in told)
     assert "not saved: " in (outcome.folder / "log.txt").read_text("utf-8")
     assert list(differences(tmp_path / "whole", tmp_path / "full")) == []
+
+
+def test_with_the_weights_of_this_very_step_the_same_would_come_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_always(monkeypatch)  # a state after step 3 is there, and of no use
+    spoil(monkeypatch, lambda call: call in (3, 4, 5))
+    recipe = recipe_of(tmp_path, {"train.batch_size": 3})
+    events, _ = drain(training(photos, recipe, output=tmp_path / "run"))
+    (told,) = [e.text for e in events if isinstance(e, Notice) and "half the learning" in e.text]
+    assert told.endswith("back to step 2, on at half the learning rate")
+
+
+def test_an_epoch_without_a_single_usable_step(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(monkeypatch, lambda call: call == 0)
+    recipe = recipe_of(tmp_path, {"train.batch_size": 18})  # a step an epoch
+    events, outcome = drain(training(photos, recipe, output=tmp_path / "run"))
+    ends = [event for event in events if isinstance(event, EpochEnd)]
+    assert [end.images_per_second > 0 for end in ends] == [False, True, True]
+    assert outcome.val.images == 6
+
+
+def test_the_log_of_a_disk_that_is_full_for_a_while_is_whole_in_the_end(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_always(monkeypatch)
+    recipe = recipe_of(tmp_path)
+    drain(training(photos, recipe, output=tmp_path / "whole", log_interval=1))
+    push, calls = Lines.push, itertools.count()
+
+    def full(lines: Lines) -> None:
+        if 30 < next(calls) < 36:
+            raise OSError(28, "No space left on device")
+        push(lines)
+
+    monkeypatch.setattr(Lines, "push", full)
+    events, _ = drain(training(photos, recipe, output=tmp_path / "full", log_interval=1))
+    told = [e.text for e in events if isinstance(e, Notice) and e.text.startswith("not saved: ")]
+    assert told and all("No space left" in text for text in told)
+    assert list(differences(tmp_path / "whole", tmp_path / "full")) == []
+
+
+def test_a_picture_that_is_gone_costs_no_step(photos: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, {"data.cache": "off", "data.workers": 0})
+    steps, hidden = 0, photos.with_name("hidden")
+    with pytest.raises(DataError, match="no such file"):
+        for event in training(photos, recipe, output=tmp_path / "run"):
+            steps += isinstance(event, Step)
+            if steps == 1 and photos.exists():
+                photos.rename(hidden)
+    found = load_state(tmp_path / "run" / "resume")
+    assert found is not None and found[0].step == steps < 9
+    hidden.rename(photos)
+    drain(resuming(tmp_path / "run"))
+    drain(training(photos, recipe, output=tmp_path / "whole"))
+    assert list(differences(tmp_path / "whole", tmp_path / "run")) == []
 
 
 def test_a_disk_that_stays_full_ends_it_with_the_last_good_state(

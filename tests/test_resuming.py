@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from tests.recipes import write_tiny_recipe
 from tests.stories import drain, save_always, stop_at
 
 import shortcut
+from shortcut.budget import Budget
+from shortcut.checkpoint import load_state
 from shortcut.errors import DataError, ModelError, ResourceError
 from shortcut.events import EpochEnd, Notice, Step
 from shortcut.proof import differences
@@ -109,6 +112,64 @@ def test_a_damaged_state_is_named_and_the_one_before_it_used(
     told = [event.text for event in events if isinstance(event, Notice)]
     assert any(f"{newest.name} is damaged (optimizer.safetensors has 0 of" in text for text in told)
     assert list(differences(tmp_path / "whole", tmp_path / "cut")) == []
+
+
+def test_a_plan_of_a_budget_holds_from_the_first_step_on(photos: Path, tmp_path: Path) -> None:
+    """`recipe.yaml` asks for 3 epochs still; it tells of those that were trained at the end."""
+    budget = Budget(6.0, time.monotonic(), free=False)
+    story = training(photos, recipe_of(tmp_path), output=tmp_path / "run", budget=budget)
+    stop_at(story, lambda event: isinstance(event, Step))
+    found = load_state(tmp_path / "run" / "resume")
+    assert found is not None
+    planned = len(found[0].sizes)
+    assert planned > 3
+    assert "epochs: 3\n" in (tmp_path / "run" / "recipe.yaml").read_text("utf-8")
+    story = resuming(tmp_path / "run")
+    stop_at(story, lambda event: isinstance(event, Step) and event.epochs == planned)
+    file = tmp_path / "run" / "recipe.yaml"  # a person who changes it has the last word
+    file.write_text(file.read_text("utf-8").replace("epochs: 3\n", "epochs: 2\n"), "utf-8")
+    events, _ = drain(resuming(tmp_path / "run"))
+    assert [event.epoch for event in events if isinstance(event, EpochEnd)] == [1, 2]
+
+
+def test_the_best_model_is_that_of_the_state(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever better one came after it belongs to a training that did not happen."""
+    save_always(monkeypatch)
+    slow = read_recipe(write_tiny_recipe(tmp_path), {"optim.lr": 0.001})
+    story = training(photos, slow, output=tmp_path / "run")
+    best: list[bytes] = []
+    for event in story:
+        if isinstance(event, EpochEnd):
+            best.append((tmp_path / "run" / "best.safetensors").read_bytes())
+            if len(best) == 2:
+                (states,) = [sorted((tmp_path / "run" / "resume").glob("*-step-*"))]
+                break
+    improved = best[0] != best[1]
+    assert improved
+    story.close()
+    for state in states[1:]:
+        shutil.rmtree(state)
+    shutil.rmtree(tmp_path / "run" / "kept")
+    story = resuming(tmp_path / "run")
+    stop_at(story, lambda event: isinstance(event, Notice) and "resumed in epoch 2" in event.text)
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == best[0]
+
+
+def test_pictures_that_can_be_read_again_are_told(photos: Path, tmp_path: Path) -> None:
+    """A file that could not be read when the training began has another place in no order."""
+    recipe = read_recipe(write_tiny_recipe(tmp_path), {"data.max_broken": 0.5})
+    victim = photos / "red" / "photo-03.png"
+    content = victim.read_bytes()
+    victim.write_bytes(bytes(len(content)))
+    story = training(photos, recipe, output=tmp_path / "run")
+    stop_at(story, lambda event: isinstance(event, Step))
+    victim.write_bytes(content)
+    with pytest.raises(DataError, match="other pictures can be read"):
+        drain(resuming(tmp_path / "run"))
+    _, outcome = drain(resuming(tmp_path / "run", accept_data_change=True))
+    assert outcome.val.images > 0
 
 
 def test_resume_from_python(photos: Path, tmp_path: Path) -> None:

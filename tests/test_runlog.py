@@ -1,13 +1,17 @@
 """log.txt in the tutorials' own lines, results.csv, events.jsonl."""
 
 import csv
+import errno
+import io
 import json
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from shortcut.errors import ResourceError
 from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
 from shortcut.runlog import RESULT_COLUMNS, Mark, RunLog
 
@@ -208,4 +212,36 @@ def test_the_files_are_closed_when_something_fails(tmp_path):
     log = RunLog(tmp_path, measured_on="val", interval=1)
     with pytest.raises(KeyboardInterrupt), log:
         raise KeyboardInterrupt
-    assert log.log.closed and log.events.closed and log.results.closed
+    assert all(lines.file.closed for lines in log.files)
+
+
+class Full(io.FileIO):
+    """A file on a disk that takes so many more bytes, and none after that."""
+
+    room = 0
+
+    def write(self, data: bytes, /) -> int:
+        taken = data[: self.room]
+        self.room -= len(taken)
+        if data and not taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(taken)
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_line(tmp_path):
+    with RunLog(tmp_path, measured_on="val", interval=1) as log:
+        log.rewind(Mark(), [])
+        log.write(Notice("before"))
+        log.log.file.close()
+        log.log.file = full = Full(tmp_path / "log.txt", "a")
+        full.room = 4
+        for text in ("one", "two", "three"):
+            log.write(Notice(text))
+        assert (tmp_path / "log.txt").read_text("utf-8") == "before\none\n"
+        with pytest.raises(ResourceError, match=r"log\.txt: cannot be written \(No space left"):
+            log.mark()
+        full.room = 1000
+        log.write(Notice("after"))
+        assert log.mark().log == (tmp_path / "log.txt").stat().st_size
+    lines = (tmp_path / "log.txt").read_text("utf-8").splitlines()
+    assert lines == ["before", "one", "two", "three", "after"]

@@ -25,7 +25,7 @@ def test_a_signal_ends_what_goes_on_and_the_old_handlers_come_back(number: int) 
 
 def test_deferred_it_only_leaves_word_and_the_first_counts() -> None:
     with Stop() as stop:
-        with stop.deferred():
+        with pytest.raises(Stopped), stop.deferred():  # to be obeyed inside, or at the end
             assert stop.number == 0
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGHUP)

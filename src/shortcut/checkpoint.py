@@ -7,6 +7,7 @@ aside.
 
 import contextlib
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -57,7 +58,11 @@ class State:
     log: Mapping[str, Any] = field(default_factory=dict)
     """The fields of `Mark`: where the run's log ended."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The recipe's, as in `recipe.yaml`."""
+    """The recipe's, with the epochs that were planned."""
+    asked: int = 0
+    """Epochs that `recipe.yaml` asks for; a budget may have planned others."""
+    pictures: str = ""
+    """A digest of those that could be read, and of their labels, in their order."""
 
 
 def save_state(folder: Path, state: State) -> Path:
@@ -66,6 +71,8 @@ def save_state(folder: Path, state: State) -> Path:
     Raises:
         ResourceError: if it cannot be written; older states are untouched.
     """
+    for half in folder.glob(f"*{UNFINISHED}"):  # a killed process left it: room for this one
+        shutil.rmtree(half, ignore_errors=True)
     older = _states(folder)
     number = 1 + max((_number(path) for path in folder.glob("*-step-*")), default=0)
     final = folder / f"{number:04d}-step-{state.step:06d}"
@@ -74,30 +81,34 @@ def save_state(folder: Path, state: State) -> Path:
     except OSError as error:
         kept = f"the last good state is {older[0].name}" if older else "there is no older one"
         raise ResourceError(f"{final}: cannot be written ({reason_of(error)}); {kept}.") from error
-    for old in (*older[KEEP - 1 :], *folder.glob(f"*{UNFINISHED}")):
+    for old in older[KEEP - 1 :]:
         shutil.rmtree(old, ignore_errors=True)
     return final
 
 
-def load_state(folder: Path) -> tuple[State, tuple[str, ...]] | None:
+def load_state(folder: Path, before: float = math.inf) -> tuple[State, tuple[str, ...]] | None:
     """The newest whole state below `folder` and a line for each damaged one, or None if there are
     none.
 
     Damaged ones get a name that ends in `.damaged`, so that they are not counted among the newest.
 
+    Args:
+        before: a step; states of that and later ones are taken only where there is no other.
+
     Raises:
-        ModelError: if there are states but none can be read.
+        ModelError: if there are states but none is whole.
+        ResourceError: one cannot be read just now, by no fault of its own.
     """
     problems: list[str] = []
-    for path in _states(folder):
+    states = sorted(_states(folder), key=lambda path: _step(path) >= before)
+    for path in states:
         try:
             state = parse_state(unseal(path))
         except ModelError as error:
             problems.append(f"{path.name} is damaged ({error})")
             continue
-        for damaged in _states(folder):
-            if _number(damaged) > _number(path):
-                _set_aside(damaged)
+        for damaged in states[: len(problems)]:
+            _set_aside(damaged)
         return state, tuple(f"{problem}; using {path.name}" for problem in problems)
     if problems:
         raise ModelError(f"{folder}: no state can be read: {'; '.join(problems)}.")
@@ -187,5 +198,12 @@ def _states(folder: Path) -> list[Path]:
 
 
 def _number(path: Path) -> int:
-    digits = path.name.partition("-")[0]
+    return _whole(path.name.partition("-")[0])
+
+
+def _step(path: Path) -> int:
+    return _whole(path.name.rpartition("-")[2])
+
+
+def _whole(digits: str) -> int:
     return int(digits) if digits.isdecimal() else 0

@@ -9,15 +9,16 @@ from shortcut.checkpoint import State, load_state, share_state
 from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
 from shortcut.data.sources import default_cache
-from shortcut.disk import write_whole
+from shortcut.disk import remove_halves, write_whole
+from shortcut.errors import DataError
 from shortcut.events import Event, Notice, Saved, heard, run_silently
 from shortcut.guarding import guarded
 from shortcut.head import fit_head
 from shortcut.job import Job
-from shortcut.keeping import Keeper, restore
+from shortcut.keeping import Keeper, precision_of, restore
 from shortcut.lock import locked
 from shortcut.pace import Pace, count_work, describe_forecast
-from shortcut.precision import Choice, Precision
+from shortcut.precision import Choice
 from shortcut.preparation import Parts, prepare
 from shortcut.recipe import to_yaml
 from shortcut.runfolder import Facts, clear_run_folder
@@ -39,6 +40,8 @@ class Run:
     recipe: Recipe
     world: World
     stop: Stop
+    other_pictures: bool = False
+    """Some may be gone, or have come, since the training was interrupted."""
     notices: list[str] = field(default_factory=list)
     """What the person has been told, for the record."""
 
@@ -72,8 +75,9 @@ def begin(
             for line in told:
                 yield run.noted(line)
             write_whole(folder / "recipe.yaml", to_yaml(run.recipe))
-            write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
             write_whole(folder / "split.csv", split)
+            # Last: where it stands, the others do too, and `resume` finds a run.
+            write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
             job = yield from _prepare(run, choice)
             work = count_work(run.parts)
             pace = Pace(job, budget, work) if budget else None
@@ -94,9 +98,15 @@ def go_on(run: Run) -> Generator[Event, None, Outcome | None]:
         return _take_part(run, None)
     with locked(run.folder):
         yield Saved("run folder", run.folder)
+        remove_halves(run.folder)
         found = load_state(run.folder / "resume")
-        choice = Choice(Precision(**found[0].precision), {}) if found else None
+        choice = Choice(precision_of(found[0]), {}) if found else None
         job = yield from _prepare(run, choice)
+        if found and found[0].pictures not in ("", job.pictures) and not run.other_pictures:
+            raise DataError(
+                f"{run.folder}: other pictures can be read than when the training was interrupted, "
+                "so it would go on in another order. Put them back, or give `--accept-data-change`."
+            )
         return (yield from _train(run, job, None, found))
 
 
@@ -129,10 +139,11 @@ def _train(
     facts = run.facts
     with RunLog(run.folder, measured_on=facts.measured_on, interval=facts.log_interval) as log:
         share_state(run.world, found[0] if found else None)
+        keeper = Keeper(job, run.folder, facts, log, asked=run.recipe.train.epochs)
         if found:
             state, problems = found
             restore(job, state)
-            log.rewind(Mark(**state.log), state.history)
+            keeper.rewind(state)
             for line in (*problems, _where(job)):
                 log.write(Notice(line))
                 yield Notice(line)
@@ -140,13 +151,15 @@ def _train(
             log.rewind(Mark(), ())
             for line in run.notices:  # which have been shown already
                 log.write(Notice(line))
-        keeper = Keeper(job, run.folder, facts, log, restored=found is not None)
         before = job.step
         yield from guarded(job, keeper, run.stop, pace)
         run.world.leave()
-        keeper.save()
+        # With the epochs that were trained, where a budget planned them.
+        write_whole(run.folder / "recipe.yaml", to_yaml(job.recipe))
         story = _end(run, job, pace, trained=job.step > before)
-        return (yield from heard(story, log.write))
+        outcome = yield from heard(story, log.write)
+        log.mark()
+        return outcome
 
 
 def _where(job: Job) -> str:

@@ -8,6 +8,9 @@ from urllib.error import URLError
 
 from shortcut.errors import ResourceError
 
+HALF = ".tmp"
+"""Ends the name of a file that is not whole yet."""
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file (text as UTF-8), whole or not at all; its folder is made if need be.
@@ -18,7 +21,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     if isinstance(content, str):
         content = content.encode()
     # Beside the target, because a rename cannot cross file systems.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{HALF}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -33,6 +36,14 @@ def write_whole(path: Path, content: bytes | str) -> None:
             f"cannot write `{path}`: {reason_of(error)}. Free space or choose another place."
         ) from error
     flush_folder(path.parent)
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what `write_whole` had begun when its process was killed; nobody else may be writing
+    there."""
+    for half in folder.glob(f".*{HALF}"):
+        with contextlib.suppress(OSError):
+            half.unlink()
 
 
 def write_through(path: Path, content: bytes) -> None:

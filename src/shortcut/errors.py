@@ -30,7 +30,15 @@ class DataError(ShortcutError):
 
 
 class DecodeError(DataError):
-    """One file cannot be decoded as a picture; the message names the file and the reason."""
+    """One file cannot be decoded as a picture; the message names the file and the reason.
+
+    Args:
+        passing: the system withheld it (permissions, disk, memory): another time it may be read.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class ModelError(ShortcutError):

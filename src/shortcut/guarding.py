@@ -7,13 +7,17 @@ import signal
 from collections.abc import Generator
 
 from shortcut.checkpoint import load_state, share_state
-from shortcut.disk import write_whole
-from shortcut.errors import InterruptedRunError, NumbersError, ResourceError, ShortcutError
+from shortcut.errors import (
+    DataError,
+    InterruptedRunError,
+    NumbersError,
+    ResourceError,
+    ShortcutError,
+)
 from shortcut.events import EpochEnd, Event, Notice
 from shortcut.job import Job
 from shortcut.keeping import Keeper, restore
 from shortcut.pace import Pace
-from shortcut.recipe import to_yaml
 from shortcut.signals import Stop
 from shortcut.speed import describe_bound
 from shortcut.step import is_out_of_memory
@@ -34,7 +38,9 @@ def guarded(
 
     Raises:
         InterruptedRunError: it was asked to stop; the exact state is saved.
+        Stopped: the same, by a signal that came at the very end.
         NumbersError: to go back and halve the learning rate did not help.
+        DataError: a picture can no longer be read; the exact state is saved.
         ResourceError: memory ran out for two pictures, a GPU or another process failed, or states
             cannot be written.
     """
@@ -42,14 +48,22 @@ def guarded(
         _share_plan(job)
         if keeper:
             keeper.save()  # from here on `resume` finds something
-        while True:
+        done = False
+        while not done:
             try:
-                return (yield from _fit(job, keeper, stop, pace))
+                yield from _fit(job, keeper, stop, pace)
+                done = True
             except NumbersError as error:
-                yield _go_back(job, keeper, error)
+                yield from _go_back(job, keeper, error)
             except (MemoryError, RuntimeError) as error:
                 _explain(error, job)
                 raise
+            except DataError:
+                if keeper:
+                    keeper.save()  # a picture is gone; no step has begun
+                raise
+        if keeper:
+            keeper.save()
 
 
 def _fit(
@@ -59,9 +73,8 @@ def _fit(
     for event in fit(job):
         events: list[Event] = [event]
         if isinstance(event, EpochEnd):
-            if pace and keeper:
+            if pace:
                 pace.adjust(event)
-                write_whole(keeper.folder / "recipe.yaml", to_yaml(job.recipe))
             _share_plan(job)
             if event.epoch == first:
                 events.append(describe_bound(job))
@@ -85,21 +98,23 @@ def _share_plan(job: Job) -> None:
         job.plan(json.loads(job.world.share(json.dumps(list(job.train.sizes)).encode())))
 
 
-def _go_back(job: Job, keeper: Keeper | None, error: NumbersError) -> Notice:
+def _go_back(job: Job, keeper: Keeper | None, error: NumbersError) -> Generator[Notice, None, None]:
     """To the last state, to go on from there at half the learning rate, once."""
     if job.lr_scale < 1.0:
         raise error
-    found = load_state(keeper.folder / "resume") if keeper else None
+    # With the weights of this very step the same numbers would come again.
+    found = load_state(keeper.folder / "resume", before=job.step) if keeper else None
     state = share_state(job.world, found[0] if found else None)
     if state is None:
         raise error
     restore(job, state)
-    job.lr_scale = 0.5
+    job.lr_scale, job.tally.unusable = 0.5, 0
     cause = str(error).partition(": ")[0]
-    notice = Notice(f"{cause}; back to step {state.step}, on at half the learning rate")
+    told = [f"{cause}; back to step {state.step}, on at half the learning rate"]
+    notices = [Notice(text) for text in (*(found[1] if found else ()), *told)]
     if keeper:
-        keeper.went_back(state, notice)
-    return notice
+        keeper.went_back(state, notices)
+    yield from notices
 
 
 def _stopped(job: Job, keeper: Keeper | None, number: int) -> InterruptedRunError:

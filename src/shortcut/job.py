@@ -65,6 +65,8 @@ class Job:
     world: World = ALONE
     shared: nn.Module | None = None
     """The network as several processes train it, see `World.together`; None for one."""
+    pictures: str = ""
+    """A digest of the pictures that could be read, see `preparation`."""
     tested: float = 0.0
     """Training pictures a second at `data.image_size`, by the self-test; 0 where there was none."""
     history: list[EpochEnd] = field(default_factory=list)

@@ -2,18 +2,20 @@
 
 import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shortcut.checkpoint import State, optimizer_tensors, restore_optimizer, save_state
 from shortcut.classifier import Classifier
 from shortcut.errors import ModelError, ResourceError
 from shortcut.events import EpochEnd, Event, Notice, Step
+from shortcut.improvements import forget_improvements, keep_improvement, remember_best
 from shortcut.job import Job, Tally
+from shortcut.precision import Precision
 from shortcut.recipe import flatten
-from shortcut.runfolder import Facts, forget_improvements, keep_improvement
+from shortcut.runfolder import Facts
 from shortcut.runlog import Mark, RunLog
 from shortcut.settings import Recipe
 
@@ -30,19 +32,22 @@ FREE = {"name", "data.cache", "data.workers", "train.compile", "train.epochs", "
 }
 """Settings that may be changed in `recipe.yaml` between an interruption and going on."""
 
+Part = TypeVar("Part")
+
 
 class Keeper:
     """Keeps the states and the models of one training in its run folder.
 
     Args:
-        restored: the job's state comes from there.
+        asked: epochs that `recipe.yaml` asks for, where a budget has planned others.
     """
 
     def __init__(
-        self, job: Job, folder: Path, facts: Facts, log: RunLog, *, restored: bool = False
+        self, job: Job, folder: Path, facts: Facts, log: RunLog, asked: int | None = None
     ) -> None:
         self.job, self.folder, self.facts, self.log = job, folder, facts, log
-        self.saved = _place(job) if restored else None
+        self.asked = job.recipe.train.epochs if asked is None else asked
+        self.saved: tuple[int, int, float] | None = None
         """Where the training was when its state was saved last."""
         self.when, self.cost = time.monotonic(), 0.0
         self.failures = 0
@@ -57,8 +62,7 @@ class Keeper:
             What the person should know of it.
         """
         for event in events:
-            # The log first: the state remembers where it ended.
-            self.log.write(event)
+            self.log.write(event)  # first: the state remembers where the log ended
         match events[0]:
             case EpochEnd():
                 return list(self._after_epoch(events[0]))
@@ -78,7 +82,8 @@ class Keeper:
             yield from self._try()
 
     def save(self) -> None:
-        """Save the exact state, and the classifier as it is now; nothing if that is there already.
+        """Save the exact state, and after an epoch the classifier as it is now; nothing if that is
+        there already.
 
         Raises:
             ResourceError: it cannot be written; older states are whole.
@@ -91,21 +96,31 @@ class Keeper:
         if place == self.saved:
             return
         begun = time.monotonic()
-        save_state(self.folder / "resume", state_of(job, self.log.mark()))
-        if job.history or job.tally.steps:
-            between = bool(job.history) and not job.tally.steps
-            last = self._measured(job.history[-1] if between else None)
-            last.save(self.folder / "last.safetensors")
+        if job.best:
+            remember_best(self.folder, job.best.epoch)
+        save_state(self.folder / "resume", state_of(job, self.log.mark(), self.asked))
+        if job.history and not job.tally.steps:
+            self._measured(job.history[-1]).save(self.folder / "last.safetensors")
         self.saved, self.when = place, time.monotonic()
         self.cost = self.when - begun
 
-    def went_back(self, state: State, notice: Notice) -> None:
-        """Make the folder what it was when `state` was saved, and save that the job is there
-        again."""
-        self.log.rewind(Mark(**state.log), state.history)
-        self.log.write(notice)
-        self.waiting = None
-        forget_improvements(self.folder, len(state.history))
+    def rewind(self, state: State) -> None:
+        """Make the folder what it was when `state` was saved: the job is there again.
+
+        Raises:
+            ModelError: `state` is of another version.
+            ResourceError: the folder cannot be written.
+        """
+        self.log.rewind(_of_state(Mark, state.log), state.history)
+        self.waiting, self.saved = None, _place(self.job)
+        forget_improvements(self.folder, len(state.history), self.job.best_epoch)
+
+    def went_back(self, state: State, notices: Sequence[Notice]) -> None:
+        """As `rewind`, and save that the learning rate is another now."""
+        self.rewind(state)
+        for notice in notices:
+            self.log.write(notice)
+        self.saved = None
         self.save()
 
     def _try(self) -> Iterator[Notice]:
@@ -144,7 +159,7 @@ def _place(job: Job) -> tuple[int, int, float]:
     return len(job.history), job.tally.steps, job.lr_scale
 
 
-def state_of(job: Job, mark: Mark) -> State:
+def state_of(job: Job, mark: Mark, asked: int = 0) -> State:
     """Everything that `restore` needs; tensors are the job's own, to be written at once."""
     tally = asdict(replace(job.tally, before=job.tally.seconds))
     del tally["started"]  # a clock's reading means nothing to another process
@@ -161,6 +176,8 @@ def state_of(job: Job, mark: Mark) -> State:
         pieces=job.pieces,
         log=asdict(mark),
         settings=job.recipe.model_dump(mode="json"),
+        asked=asked,
+        pictures=job.pictures,
     )
 
 
@@ -168,7 +185,7 @@ def restore(job: Job, state: State) -> None:
     """Bring a job to where `state` was saved.
 
     Raises:
-        ModelError: if the state is of another recipe than the job's.
+        ModelError: if the state is of another recipe than the job's, or of another version.
     """
     changed = _differences(state.settings, job.recipe)
     if changed:
@@ -187,11 +204,27 @@ def restore(job: Job, state: State) -> None:
             "averaging must stay as they were."
         ) from error
     job.step, job.lr_scale, job.pieces = state.step, state.lr_scale, state.pieces
-    job.history, job.tally = list(state.history), Tally(**state.tally)
-    # A budget may have planned other sizes than the recipe tells; a recipe that has been given more
-    # epochs since has the last word.
-    if len(state.sizes) == job.epochs:
+    job.history, job.tally = list(state.history), _of_state(Tally, state.tally)
+    # A budget may have planned other epochs than `recipe.yaml` asks for. Where that asks for others
+    # than it did, a person has the last word.
+    if job.recipe.train.epochs in (state.asked, len(state.sizes)):
         job.plan(state.sizes)
+
+
+def precision_of(state: State) -> Precision:
+    """The number format that its training had.
+
+    Raises:
+        ModelError: `state` is of another version.
+    """
+    return _of_state(Precision, state.precision)
+
+
+def _of_state(kind: Callable[..., Part], fields: Mapping[str, Any]) -> Part:
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise ModelError(f"the state is of another version of shortcut ({error}).") from error
 
 
 def _differences(saved: Mapping[str, Any], recipe: Recipe) -> list[str]:

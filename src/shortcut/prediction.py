@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shortcut.classifier import Classifier, Prediction
+from shortcut.data.decode import largest_file
 from shortcut.data.folders import list_pictures
 from shortcut.errors import DataError, DecodeError
 
 STANDARD_INPUT = Path("-")
+PIECE = 2**20
+"""Bytes of standard input that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ def find_pictures(files: Sequence[str | Path]) -> list[Path]:
     Raises:
         DataError: if a path does not exist or a folder holds no pictures.
     """
-    return [path for file in files for path in _expand(Path(file))]
+    paths = [path for file in files for path in _expand(Path(file))]
+    if paths.count(STANDARD_INPUT) > 1:
+        raise DataError("standard input can be read but once: give `-` a single time.")
+    return paths
 
 
 def as_text(answers: Sequence[Answer]) -> str:
@@ -116,11 +122,19 @@ def _answer(classifier: Classifier, paths: Sequence[Path]) -> Iterator[Answer]:
     errors: dict[Path, str] = {}
     for path in paths:
         try:
-            read[path] = classifier.pixels(
-                sys.stdin.buffer.read() if path == STANDARD_INPUT else path
-            )
+            given = _standard_input(classifier.max_pixels) if path == STANDARD_INPUT else path
+            read[path] = classifier.pixels(given)
         except DecodeError as error:
             errors[path] = str(error)
     predictions = dict(zip(read, classifier.predict_pixels(list(read.values())), strict=True))
     for path in paths:
         yield Answer(path, predictions.get(path), errors.get(path))
+
+
+def _standard_input(max_pixels: int | None) -> bytes:
+    """All of it, or more than a picture may have: it may never end."""
+    most, read = largest_file(max_pixels), io.BytesIO()
+    # In pieces: to ask for that much at once would take the memory for it, whatever comes.
+    while read.tell() <= most and (piece := sys.stdin.buffer.read(PIECE)):
+        read.write(piece)
+    return read.getvalue()

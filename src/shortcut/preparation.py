@@ -20,17 +20,15 @@ from shortcut.data.loaders import EvaluationLoader, TrainingLoader
 from shortcut.data.preprocess import Preprocess
 from shortcut.data.resident import reside
 from shortcut.data.samples import Sample, Source
-from shortcut.data.splits import carve_validation
+from shortcut.data.splits import carve_validation, digest_of
 from shortcut.ema import make_average
 from shortcut.errors import DataError, RecipeError
 from shortcut.evaluation import label_positions
-from shortcut.events import Event, Notice, Progress
+from shortcut.events import Event, Notice
 from shortcut.job import Job
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
-from shortcut.models.published import fetch_imagenet
+from shortcut.models.published import load_imagenet
 from shortcut.models.resnet import StemName
-from shortcut.models.tensorfiles import read_tensors
-from shortcut.models.weights import load_matching
 from shortcut.optim import make_optimizer
 from shortcut.precision import Choice, Precision, choose_precision
 from shortcut.settings import Recipe
@@ -77,6 +75,8 @@ def prepare(
         train = yield from _read(parts["train"], preprocess.resize, recipe, keeping)
         val = yield from _read(parts["val"], preprocess.resize, recipe, keeping)
     match_classes({"train": train.samples, "val": val.samples})
+    pictures = digest_of(*train.samples, *val.samples)
+    world.agree("readable pictures", pictures.encode())
 
     model = yield from _make_network(recipe, len(classes), stem, world, cache)
     if choice is None or world.size > 1:
@@ -94,6 +94,7 @@ def prepare(
         averaged=make_average(model, decay) if decay else None,
         precision=choice.precision,
         world=world,
+        pictures=pictures,
         shared=world.together(model, synced=recipe.train.sync_batch_norm),
         tested=max(choice.images_per_second.values(), default=0.0),
     )
@@ -191,7 +192,7 @@ def _make_network(
         yield _softmax_warning(recipe.model.name, classes)
     if recipe.model.weights == "imagenet":
         with world.in_turn():
-            yield from _load_imagenet(model, recipe.model.name, cache)
+            yield from load_imagenet(model, recipe.model.name, cache)
     return model.to(world.device)
 
 
@@ -243,22 +244,6 @@ def _validation_loader(recipe: Recipe, read: Read, classifier: Classifier) -> Ev
 def _loader_threads(wanted: int | None) -> int:
     """One beside the training step on small machines: more would take its cores."""
     return wanted if wanted is not None else min(8, max(1, (os.cpu_count() or 1) // 4))
-
-
-def _load_imagenet(model: ResNet, name: str, cache: Path) -> Generator[Event, None, None]:
-    download = fetch_imagenet(name, cache)
-    while True:
-        try:
-            done, total = next(download)
-        except StopIteration as end:
-            path: Path = end.value
-            break
-        yield Progress(f"fetching ImageNet weights for {name}", done, total)
-    tensors, facts = read_tensors(path)
-    yield Notice(f"weights: ImageNet for {name}, SHA-256 {facts.get('sha256', 'unknown')}")
-    fresh = load_matching(model, tensors, new_head=True)
-    if fresh:
-        yield Notice(f"new last layer for these classes: {', '.join(fresh)}")
 
 
 def _choose_precision(

@@ -2,13 +2,16 @@
 with real processes and real signals, on this machine."""
 
 import csv
+import itertools
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,19 @@ from shortcut.models.tensorfiles import read_tensors
 
 TIMES = frozenset({"seconds", "images_per_second", "waiting", "seconds_left", "before", "time"})
 """What two runs may differ in."""
-ENDS = (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM))
 POLL = 0.005
 """Seconds."""
+TAIL = 4096
+"""Bytes at the end of a log that are read to see how far it is."""
+TRIES = 3
+"""A training that was over before the signal came is interrupted anew, so many times in all."""
+# Windows knows no signals: there a process is ended at once, with the exit code 1.
+ENDS = (
+    {signal.SIGTERM: 1}
+    if os.name == "nt"
+    else {signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGKILL: -signal.SIGKILL}
+)
+"""How trainings are interrupted, and how a process ends that was."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +64,45 @@ def verifying(
         seed: decides after which steps; SIGTERM and SIGKILL take turns.
 
     Raises:
-        ResourceError: a training failed by itself.
+        ResourceError: a training failed by itself, did not end as it was asked to, or is too short
+            to be interrupted.
     """
     command = ["train", data, *options, "--log-interval", "1", "--quiet", "--format", "json"]
     yield Progress("training in one go", 0, 0)
-    _finish(_start([*command, "--output", str(folder / "whole")]))
-    total = len(_losses(folder / "whole"))
-    yield Notice(f"trained in one go: {total} steps")
-    choose, cut, ended = random.Random(seed), folder / "cut", list[str]()
-    places = sorted(choose.sample(range(1, total), min(stops, total - 1)))
-    process = _start([*command, "--output", str(cut)])
-    for turn, place in enumerate(places):
-        number = ENDS[turn % 2]
+    _finish([*command, "--output", str(folder / "whole")], folder)
+    steps = _steps(folder / "whole")
+    yield Notice(f"trained in one go: {len(steps)} steps")
+    choose = random.Random(seed)
+    for turn in range(TRIES if len(steps) > 1 else 0):
+        places = sorted(choose.sample(range(1, len(steps)), min(stops, len(steps) - 1)))
+        cut = folder / f"cut-{turn}"
+        ended = yield from _interrupted([*command, "--output", str(cut)], cut, places, steps)
+        if len(ended) == len(places):
+            return Proof(len(steps), ended, tuple(differences(folder / "whole", cut)))
+        yield Notice("the training was over before it could be interrupted; once more")
+    raise ResourceError(
+        f"a training of {len(steps)} step(s) was over before it was interrupted {stops} time(s); "
+        "give more `--epochs` or fewer `--stops`."
+    )
+
+
+def _interrupted(
+    command: Sequence[str], run: Path, places: Sequence[int], steps: Mapping[str, int]
+) -> Generator[Event, None, tuple[str, ...]]:
+    """Train to the end, but for these interruptions; returns those that came in time."""
+    ended: list[str] = []
+    for turn, (place, number) in enumerate(zip(places, itertools.cycle(ENDS), strict=False)):
         yield Progress(f"training until step {place}", turn, len(places))
-        _stop_after(process, cut, place, number)
-        ended.append(f"{number.name} after step {len(_losses(cut))} of {total}")
+        with _started(command, run.parent) as process:
+            stopped = _stop_after(process, run, place, number, steps)
+        if not stopped:
+            return tuple(ended)
+        ended.append(f"{number.name} after step {_reached(run, steps)} of {len(steps)}")
         yield Notice(ended[-1])
-        process = _start(["resume", str(cut), "--quiet", "--format", "json"])
+        command = ["resume", str(run), "--quiet", "--format", "json"]
     yield Progress("training to the end", len(places), len(places))
-    _finish(process)
-    return Proof(total, tuple(ended), tuple(differences(folder / "whole", cut)))
+    _finish(command, run.parent)
+    return tuple(ended)
 
 
 def differences(one: Path, other: Path) -> Iterator[str]:
@@ -95,26 +127,73 @@ def differences(one: Path, other: Path) -> Iterator[str]:
         yield "kept/: other models"
 
 
-def _start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "shortcut", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+@contextmanager
+def _started(command: Sequence[str], folder: Path) -> Generator[subprocess.Popen[bytes]]:
+    """A process of this command; it does not outlive the block, whatever ends that."""
+    words = [sys.executable, "-m", "shortcut", *command]
+    # To a file: nobody reads a pipe meanwhile, and a full one would stop the training.
+    with (folder / "said.txt").open("wb") as said:
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _finish(process: subprocess.Popen[bytes]) -> None:
-    _, said = process.communicate()
+def _finish(command: Sequence[str], folder: Path) -> None:
+    with _started(command, folder) as process:
+        process.wait()
+    _check_success(process, folder)
+
+
+def _check_success(process: subprocess.Popen[bytes], folder: Path) -> None:
     if process.returncode != 0:
-        raise ResourceError(f"the training failed: {said.decode(errors='replace').strip()}")
+        raise ResourceError(f"the training failed: {_said(folder)}")
 
 
-def _stop_after(process: subprocess.Popen[bytes], run: Path, step: int, number: int) -> None:
-    """Send a signal once so many steps have been logged."""
-    while len(_losses(run)) < step:
+def _said(folder: Path) -> str:
+    return (folder / "said.txt").read_text("utf-8", "replace").strip()
+
+
+def _stop_after(
+    process: subprocess.Popen[bytes],
+    run: Path,
+    step: int,
+    number: signal.Signals,
+    steps: Mapping[str, int],
+) -> bool:
+    """Send a signal once so many steps have been logged; False if the process was faster than this
+    one looked."""
+    before = _changed(run)  # what stands there now may be of steps that are taken again
+    while _changed(run) == before or _reached(run, steps) < step:
         if process.poll() is not None:
-            _finish(process)
-            return  # it was faster than this process looked
+            _check_success(process, run.parent)
+            return False
         time.sleep(POLL)
     process.send_signal(number)
-    process.communicate()
+    code = process.wait()
+    if code not in (ENDS[number], 0, -number):
+        raise ResourceError(
+            f"after step {step} the training was sent {number.name} and ended with the exit code "
+            f"{code}, not {ENDS[number]}: {_said(run.parent)}"
+        )
+    return code == ENDS[number]  # else it was done, or so nearly that nobody was left to hear it
+
+
+def _changed(run: Path) -> int:
+    """When its log was written last, in a number of no meaning."""
+    log = run / "log.txt"
+    return log.stat().st_mtime_ns if log.exists() else 0
+
+
+def _reached(run: Path, steps: Mapping[str, int]) -> int:
+    """The last step at the end of the log: the whole of it is too long to be read so often."""
+    with (run / "log.txt").open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
+        lines = log.read().decode("utf-8", "replace").splitlines(keepends=True)
+    names = (line.partition("]")[0] for line in reversed(lines) if line.endswith("\n"))
+    return next((steps[name] for name in names if name in steps), 0)
 
 
 def _unequal(what: str, one: Any, other: Any) -> Iterator[str]:
@@ -147,11 +226,15 @@ def _timeless(value: Any) -> Any:
 
 
 def _losses(run: Path) -> list[str]:
-    """Whole lines of steps and epochs, without times."""
-    log = run / "log.txt"
-    text = log.read_text("utf-8") if log.exists() else ""
-    lines = text[: text.rfind("\n") + 1].splitlines()
+    """The lines of steps and epochs, without times."""
+    lines = (run / "log.txt").read_text("utf-8").splitlines()
     return [line.partition(", time ")[0] for line in lines if line.startswith(("[epoch", "epoch"))]
+
+
+def _steps(run: Path) -> dict[str, int]:
+    """How the lines of steps begin, and the number of each."""
+    names = (line.partition("]")[0] for line in _losses(run) if line.startswith("["))
+    return {name: number for number, name in enumerate(names, 1)}
 
 
 def _rows(run: Path) -> list[object]:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
 
 from shortcut.errors import ResourceError
 from shortcut.events import (
@@ -50,6 +49,59 @@ class Mark:
     """Of the steps since the last loss line."""
 
 
+class Lines:
+    """A text file that only grows. What the disk does not take is held, and written with what comes
+    next: a disk that is full for a while costs no line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Unbuffered: whatever happens to the process, what was reported is with the system.
+        self.file = path.open("ab", buffering=0)
+        self.held = b""
+
+    def write(self, text: str) -> None:
+        """Append; a name that is not Unicode must not end a training when it is logged."""
+        self.held += text.encode("utf-8", "backslashreplace")
+        with contextlib.suppress(OSError):
+            self.push()
+
+    def push(self) -> None:
+        """Write what is held.
+
+        Raises:
+            OSError: the disk does not take it; what it took of it is not written twice.
+        """
+        while self.held:
+            self.held = self.held[self.file.write(self.held) :]
+
+    def mark(self) -> int:
+        """The length in bytes, once all is on the disk.
+
+        Raises:
+            OSError: as `push`.
+        """
+        self.push()
+        os.fsync(self.file.fileno())
+        return self.file.tell()
+
+    def cut(self, length: int) -> None:
+        """Forget what stands behind `length`; a file that is shorter stays as it is.
+
+        Raises:
+            OSError: it cannot be changed.
+        """
+        self.held = b""
+        self.file.truncate(min(length, self.file.seek(0, os.SEEK_END)))
+        self.file.seek(0, os.SEEK_END)
+
+    def close(self) -> None:
+        """What the disk does not take now is lost."""
+        with contextlib.suppress(OSError):
+            self.push()
+        with contextlib.suppress(OSError):
+            self.file.close()
+
+
 class RunLog:
     """Writes every event of a run to its folder as it happens; use as a context manager.
 
@@ -63,18 +115,25 @@ class RunLog:
         self.interval = interval
         self.losses: list[float] = []
         try:
-            self.log = _lines(folder / "log.txt")
-            self.events = _lines(folder / "events.jsonl")
-            self.results = _lines(folder / "results.csv")
+            self.log = Lines(folder / "log.txt")
+            self.events = Lines(folder / "events.jsonl")
+            self.results = Lines(folder / "results.csv")
         except OSError as error:
             raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
+        self.files = (self.log, self.events, self.results)
         self.table = csv.writer(self.results, lineterminator="\n")
 
     def mark(self) -> Mark:
-        """Where the records end now, once they are on the disk."""
-        for file in (self.log, self.events):
-            os.fsync(file.fileno())
-        return Mark(self.log.tell(), self.events.tell(), tuple(self.losses))
+        """Where the records end now, once they are on the disk.
+
+        Raises:
+            ResourceError: the disk does not take them.
+        """
+        try:
+            log, events, _ = (file.mark() for file in self.files)
+        except OSError as error:
+            raise self._refused(error) from error
+        return Mark(log, events, tuple(self.losses))
 
     def rewind(self, mark: Mark, history: Sequence[EpochEnd]) -> None:
         """Go back to `mark`: what came after it will come again, and must not stand there twice.
@@ -86,17 +145,14 @@ class RunLog:
             ResourceError: if that cannot be written.
         """
         try:
-            for file, end in ((self.log, mark.log), (self.events, mark.events)):
-                file.truncate(min(end, file.seek(0, os.SEEK_END)))
-                file.seek(0, os.SEEK_END)
-            self.results.truncate(0)
+            for file, end in zip(self.files, (mark.log, mark.events, 0), strict=True):
+                file.cut(end)
             self.table.writerow(RESULT_COLUMNS)
             for epoch in history:
                 self._write_row(epoch)
+            self.results.push()
         except OSError as error:
-            raise ResourceError(
-                f"{self.log.name}: cannot be written ({error.strerror})."
-            ) from error
+            raise self._refused(error) from error
         self.losses = list(mark.losses)
 
     def __enter__(self) -> "RunLog":
@@ -108,25 +164,11 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for file in (self.log, self.events, self.results):
-            # What the disk did not take when it was written, it does not take now either.
-            with contextlib.suppress(OSError):
-                file.close()
+        for file in self.files:
+            file.close()
 
     def write(self, event: Event) -> None:
-        """Record one event in every file that has a place for it.
-
-        Raises:
-            ResourceError: if the disk is full.
-        """
-        try:
-            self._write(event)
-        except OSError as error:
-            raise ResourceError(
-                f"{self.log.name}: cannot be written ({error.strerror})."
-            ) from error
-
-    def _write(self, event: Event) -> None:
+        """Record one event in every file that has a place for it; see `Lines`."""
         match event:
             case Step():
                 self._write_step(event)
@@ -137,6 +179,9 @@ class RunLog:
             case _:
                 self.log.write(f"{_line(event)}\n")
                 self._write_event(event)
+
+    def _refused(self, error: OSError) -> ResourceError:
+        return ResourceError(f"{self.log.path}: cannot be written ({error.strerror}).")
 
     def _write_event(self, event: Event) -> None:
         record = {"time": datetime.now().astimezone().isoformat(timespec="milliseconds")}
@@ -168,12 +213,6 @@ class RunLog:
     def _write_row(self, event: EpochEnd) -> None:
         values = asdict(event)
         self.table.writerow([_cell(values[column]) for column in RESULT_COLUMNS])
-
-
-def _lines(path: Path) -> TextIO:
-    """Line by line: whatever happens to the process, what was reported is on disk."""
-    # A file name that is not Unicode must not end a training when it is logged.
-    return path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1, newline="\n")
 
 
 def _line(event: Notice | Finished | Measured | Saved) -> str:

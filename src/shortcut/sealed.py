@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from shortcut.disk import flush_folder, write_through
-from shortcut.errors import ModelError
+from shortcut.errors import ModelError, ResourceError
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
@@ -50,6 +50,8 @@ def unseal(folder: Path) -> dict[str, bytes]:
 
     Raises:
         ModelError: a file is missing, or is not what was written; the first such is named.
+        ResourceError: a file cannot be read: the disk, the network or permissions fail, which says
+            nothing of the file.
     """
     try:
         written = (folder / MANIFEST).read_bytes()
@@ -59,7 +61,9 @@ def unseal(folder: Path) -> dict[str, bytes]:
         wanted = {name: (int(at["bytes"]), str(at["sha256"])) for name, at in manifest.items()}
     except FileNotFoundError as error:
         raise ModelError(f"{MANIFEST} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(folder / MANIFEST, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{MANIFEST} is damaged") from error
     return {name: _checked(folder / name, *facts) for name, facts in wanted.items()}
 
@@ -70,11 +74,17 @@ def _checked(path: Path, size: int, digest: str) -> bytes:
         if found != size:
             raise ModelError(f"{path.name} has {found:,} of {size:,} bytes")
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path.name} is missing") from error
     except OSError as error:
-        raise ModelError(f"{path.name}: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise ModelError(f"{path.name} is not what was written")
     return content
+
+
+def _unreadable(path: Path, error: OSError) -> ResourceError:
+    return ResourceError(f"{path}: cannot be read ({error.strerror}).")
 
 
 def _as_bytes(manifest: dict[str, Any]) -> bytes:

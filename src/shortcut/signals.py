@@ -54,12 +54,19 @@ class Stop:
 
     @contextlib.contextmanager
     def deferred(self) -> Generator[None]:
-        """Inside, who is asked to end goes on until he looks at `number`."""
+        """Inside, who is asked to end goes on until he looks at `number`; whoever looked too early
+        is stopped at the end.
+
+        Raises:
+            Stopped: a signal came meanwhile, and nobody has obeyed it.
+        """
         self.later = True
         try:
             yield
         finally:
             self.later = False
+        if self.number:
+            raise Stopped(self.number)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.number = self.number or number
@@ -68,5 +75,5 @@ class Stop:
         if number == signal.SIGINT:
             # Not even Python has to get a word in: a second one works within a long step, too.
             signal.signal(number, signal.SIG_DFL)
-            if sys.stderr.isatty():
+            if sys.stderr and sys.stderr.isatty():
                 sys.stderr.write("\x1b[?25h")  # the live display may have hidden the cursor

@@ -62,7 +62,10 @@ def describe_use(job: Job) -> Notice:
     """The arithmetic of all epochs against what this machine does in large matrix products (MFU,
     arXiv:2204.02311, appendix B; here with the work of convolutions alone)."""
     work = seconds = 0.0
-    for epoch in job.history:
+    usable = [epoch for epoch in job.history if epoch.images_per_second]
+    if not usable:
+        return Notice("not a single step had finite numbers: there is no speed to tell")
+    for epoch in usable:
         # Backward takes twice the work of forward; a multiply-add is two operations.
         work += 3 * 2 * multiply_adds(job.classifier.model, epoch.image_size)
         seconds += 1 / epoch.images_per_second

@@ -174,7 +174,7 @@ def _seconds_left(job: Job, epoch: int, done: float) -> float:
     training = per_pixel * (sum(pixels[epoch:]) - done * pixels[epoch])
     final = job.val.preprocess.image_size**2
     measuring = per_pixel / 3 * final * len(job.val.labels) / len(job.train.labels)
-    if job.history:
+    if job.history and job.history[-1].images_per_second:
         last = job.history[-1]
         trained = len(job.train.labels) / last.images_per_second
         measuring = max(0.0, last.seconds - trained)

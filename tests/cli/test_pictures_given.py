@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -57,6 +58,34 @@ def test_a_picture_on_standard_input(
     assert found == expected | {"file": "-"}
     again = shortcut("predict", model, "-")  # it has been read to its end
     assert again.code == 3 and "the file is empty" in again.last_error_line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
+def test_standard_input_that_never_ends_is_refused(model: Path, tmp_path: Path) -> None:
+    """Of a picture of a million pixels no more than 75 MB are read."""
+    code = "import resource\n"
+    code += "from shortcut.cli import main\n"
+    code += "import shortcut.classifier, shortcut.prediction\n"
+    code += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    code += "try: main()\n"
+    code += "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    with Path("/dev/zero").open("rb") as endless:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, "predict", str(model), "-"],
+            stdin=endless,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+    assert ended.returncode == 3
+    said = "shortcut: the picture: has more than 0.1 GB, too many for one picture.\n"
+    assert ended.stderr == said
+    assert int(ended.stdout.split()[-1]) < 200_000  # kB
+
+
+def test_standard_input_is_there_once(shortcut: Run, model: Path) -> None:
+    result = shortcut("predict", model, "-", "-")
+    assert result.code == 3 and "read but once" in result.last_error_line
 
 
 def test_a_web_address_is_not_opened(shortcut: Run, model: Path) -> None:

@@ -224,8 +224,9 @@ def test_any_exception_of_a_plug_in_becomes_a_decode_error(monkeypatch: pytest.M
             raise error
 
         monkeypatch.setattr(Image, "open", fail)
-        with pytest.raises(DecodeError, match=r"^the picture: "):
+        with pytest.raises(DecodeError, match=r"^the picture: ") as caught:
             decode_picture(data)
+        assert caught.value.passing == isinstance(error, MemoryError)
 
 
 def test_broken_exif_does_not_cost_the_picture() -> None:

@@ -2,16 +2,19 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.privileges import overrides_laid_down
 
-from shortcut.data import cache, store
-from shortcut.data.cache import InMemory, Keeping, Read, Undecoded, read_pictures
+from shortcut.data import cache, decode, store
+from shortcut.data.cache import CacheMode, InMemory, Keeping, Read, Undecoded, read_pictures
 from shortcut.data.samples import Sample
-from shortcut.data.store import Mapped, StoreWriter, make_room, open_store, store_name
+from shortcut.data.store import Mapped, StoreWriter, Unread, make_room, open_store, store_name
 from shortcut.events import Event, Notice, heard, run_silently
 
 
@@ -79,7 +82,9 @@ def test_a_second_run_decodes_nothing_and_knows_what_is_broken(samples, tmp_path
     assert second.broken[0].startswith("2.png")
 
 
-@pytest.mark.parametrize("change", ["size", "time", "name", "fewer", "side", "limit", "version"])
+@pytest.mark.parametrize(
+    "change", ["size", "time", "name", "fewer", "side", "limit", "version", "pillow"]
+)
 def test_whatever_decides_the_bytes_decides_the_name(change, samples, monkeypatch):
     paths, side, limit = [sample.path for sample in samples], 16, None
     before = store_name(paths, side)
@@ -97,6 +102,8 @@ def test_whatever_decides_the_bytes_decides_the_name(change, samples, monkeypatc
         side = 17
     elif change == "limit":
         limit = 100
+    elif change == "pillow":
+        monkeypatch.setattr(Image, "__version__", "99.0")
     else:
         monkeypatch.setattr(store, "DECODING", 99)
     assert store_name(paths, side, limit) != before
@@ -150,6 +157,93 @@ def test_a_full_disk_is_said_and_the_rest_goes_on(samples, tmp_path, monkeypatch
     assert_same(got, read(samples, None)[0])
     assert told[-1] == "decoded pictures are not stored (No space left on device)"
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.fixture
+def withheld(samples: list[Sample]) -> Iterator[Path]:
+    """One of the pictures, which may not be read until its mode is changed."""
+    if sys.platform != "linux":
+        pytest.skip("root obeys permissions on Linux alone")
+    file = samples[4].path
+    with overrides_laid_down():
+        file.chmod(0)
+        yield file
+
+
+@pytest.mark.parametrize("mode", ["disk", "auto"])
+def test_what_the_system_withheld_is_tried_again(
+    mode: CacheMode,
+    samples: list[Sample],
+    withheld: Path,
+    tmp_path: Path,
+    decoded: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache, "WORTH_STORING", 1)
+    keeping = Keeping(mode, tmp_path / "kept")
+    first, _ = read(samples, keeping)
+    assert "4.png: cannot be read (Permission denied)" in first.broken[1]
+    decoded.clear()
+    second, told = read(samples, keeping)  # from the store, but for the one
+    assert (decoded, told) == ([withheld], [])
+    assert isinstance(second.pictures, Mapped)
+    assert_same(second, first)
+
+    withheld.chmod(0o600)  # neither size nor time of change are others
+    third, _ = read(samples, keeping)
+    assert len(third.samples) == 6 and len(third.broken) == 1
+    assert_same(third, read(samples, None)[0])
+    decoded.clear()
+    assert_same(read(samples, keeping)[0], third)
+    assert decoded == []
+
+
+@pytest.mark.parametrize("change", ["gone", "too large for the memory"])
+def test_a_disk_that_was_away_and_memory_that_was_short_are_tried_again(
+    change: str, samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping, file = Keeping("disk", tmp_path / "kept"), samples[4].path
+    name = store_name([sample.path for sample in samples], 16)
+
+    def interfered(*_: object) -> str:  # between naming and reading
+        if change == "gone":
+            file.rename(file.with_suffix(".away"))
+        else:
+            monkeypatch.setattr(decode, "_to_rgb", short_of_memory)
+        return name
+
+    def short_of_memory(_: Image.Image) -> Image.Image:
+        raise MemoryError
+
+    monkeypatch.setattr(cache, "store_name", interfered)
+    first, _ = read(samples, keeping)
+    assert len(first.broken) >= 2
+    monkeypatch.undo()
+    if change == "gone":
+        file.with_suffix(".away").rename(file)
+    second, _ = read(samples, keeping)
+    assert (len(second.samples), len(second.broken)) == (6, 1)
+
+
+def test_what_another_process_stored_meanwhile_is_not_mistaken(
+    samples: list[Sample], withheld: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may read what this one may not; then a position in its store means another picture."""
+    kept = tmp_path / "kept"
+    finish = StoreWriter.finish
+
+    def beaten(writer: StoreWriter, broken: dict[int, Unread]) -> None:
+        monkeypatch.setattr(StoreWriter, "finish", finish)
+        withheld.chmod(0o600)
+        read(samples, Keeping("disk", kept))
+        monkeypatch.setattr(store.shutil, "rmtree", lambda *_, **__: None)  # as where it is mapped
+        finish(writer, broken)
+
+    monkeypatch.setattr(StoreWriter, "finish", beaten)
+    got, _ = read(samples, Keeping("disk", kept))
+    assert len(got.samples) == len(got.pictures) == 5
+    plain, _ = read(list(got.samples), None)
+    assert all((got.pictures[i] == plain.pictures[i]).all() for i in range(5))
 
 
 def test_mapped_pixels_cannot_reach_the_file(samples, tmp_path):

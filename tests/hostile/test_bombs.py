@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -97,6 +98,53 @@ def test_a_million_text_chunks_are_refused() -> None:
             decode_picture(picture[:place] + text * 1_000_000 + picture[place:])
     some = picture[:33] + text * 500 + picture[33:]
     assert np.array_equal(np.asarray(decode_picture(some)), np.asarray(photo()))
+
+
+@pytest.mark.parametrize(
+    "waste",
+    [
+        segment(0xFE, b"") * 1_000_000,
+        segment(0xFE, b"a") * 10_001,
+        b"\xff\xd0" * 1_000_000,
+        b"\xff" * 1_000_001,
+        bytes(1_000_001),
+        segment(0xE1, b"Exif\0\0" + bytes(60_000)) * 301,
+    ],
+    ids=["comments", "few", "restarts", "filling", "zeros", "exif"],
+)
+def test_a_jpeg_of_a_million_steps_is_refused(waste: bytes) -> None:
+    picture = encoded(photo(), "JPEG")
+    began = time.perf_counter()
+    with pytest.raises(DecodeError, match="is a JPEG of too much beside its picture"):
+        decode_picture(picture[:20] + waste + picture[20:])  # behind the first segment
+    assert time.perf_counter() - began < 0.5  # Pillow: 1 to 30 seconds
+
+
+def test_a_jpeg_with_much_that_is_usual_is_read() -> None:
+    picture = encoded(photo(), "JPEG")
+    usual = (
+        segment(0xE2, b"MPF\0" + bytes(80)),
+        *[segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(65_000))] * 200,
+        *[segment(0xED, b"Photoshop 3.0\0" + bytes(65_000))] * 50,
+        *[segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0" + bytes(65_000))] * 3,
+        *[segment(0xFE, b"a note")] * 5_000,
+        bytes(4096),
+        b"\xff" * 4096,
+    )
+    found = decode_picture(with_segments(picture, *usual))
+    assert np.array_equal(np.asarray(found), np.asarray(decode_picture(picture)))
+    behind = picture + segment(0xFE, b"") * 20_000 + bytes(2_000_000)  # a film, another picture
+    assert decode_picture(behind).size == photo().size
+
+
+@pytest.mark.parametrize("waste", [b"!\xfe" + b"\1a" * 100_001 + b"\0", b"!\xfe\0" * 60_000])
+def test_a_gif_of_a_million_blocks_is_refused(waste: bytes) -> None:
+    picture = encoded(Image.new("L", (8, 8)), "GIF")
+    start = 13 + (3 << (picture[10] & 7) + 1)
+    with pytest.raises(DecodeError, match="is a GIF of too much beside its picture"):
+        decode_picture(picture[:start] + waste + picture[start:])
+    some = b"!\xfe" + (b"\xff" + bytes(255)) * 20_000 + b"\0"  # 5 MB
+    assert decode_picture(picture[:start] + some + picture[start:]).size == (8, 8)
 
 
 def test_metadata_that_unpacks_a_thousandfold_is_refused() -> None:

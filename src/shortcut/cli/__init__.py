@@ -1,6 +1,7 @@
 """The command line: one small file a group of commands. Each parses, calls one public function,
 shows."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -58,7 +59,8 @@ def _complain(text: str) -> None:
     from shortcut.console import error_line
 
     if os.environ.get("SHORTCUT_DEBUG"):
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # its terminal may be closed
+            traceback.print_exc()
     if (rank := os.environ.get("RANK", "0")) != "0":
         text = f"process {rank}: {text}"  # of those that torchrun started
     error_line(text)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from shortcut.cli.training import Data, Device, MaxPixels
+
+if TYPE_CHECKING:
+    from shortcut.classifier import Classifier
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 
@@ -33,14 +36,11 @@ def evaluate(
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
     from shortcut import conclusion, console
-    from shortcut.classifier import load
     from shortcut.data.sources import choose_part, default_cache, read_source
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
-    from shortcut.world import find_world
 
-    classifier = load(model, device=find_world(device).device)
-    classifier.max_pixels = max_pixels or classifier.max_pixels
+    classifier = _load(model, device, max_pixels)
     source = read_source(data, cache=default_cache(), download=download)
     chosen, samples = choose_part(source, part)
     story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
@@ -73,13 +73,10 @@ def predict(
 ) -> None:
     """Say what is on pictures."""
     from shortcut import console, prediction
-    from shortcut.classifier import load
     from shortcut.errors import DataError
     from shortcut.events import Progress
-    from shortcut.world import find_world
 
-    classifier = load(model, device=find_world(device).device)
-    classifier.max_pixels = max_pixels or classifier.max_pixels
+    classifier = _load(model, device, max_pixels)
     files = prediction.find_pictures(images)
     answers: list[prediction.Answer] = []
     with console.Screen() as screen:
@@ -107,3 +104,12 @@ def predict(
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise DataError(f"{failed[0].error}{more}")
+
+
+def _load(model: Path, device: str, max_pixels: int | None) -> "Classifier":
+    from shortcut.classifier import load
+    from shortcut.world import find_world
+
+    classifier = load(model, device=find_world(device).device)
+    classifier.max_pixels = max_pixels or classifier.max_pixels
+    return classifier

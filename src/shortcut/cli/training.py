@@ -166,8 +166,9 @@ def _show(
         if end.value is not None:  # one of several processes, not the first, has nothing to say
             _print_outcome(end.value, format_)
     except Stopped as signal:
-        story.close()
         raise InterruptedRunError(_what_is_there(folder), signal.number) from signal
+    finally:
+        story.close()  # whatever went wrong on the screen, what was learnt is saved
 
 
 def _what_is_there(folder: Path | None) -> str:

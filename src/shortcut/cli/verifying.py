@@ -27,9 +27,11 @@ def verify_resume(
     is taken, since two tests may choose differently.
     """
     from shortcut import console
-    from shortcut.errors import NumbersError
+    from shortcut.errors import InterruptedRunError, NumbersError
+    from shortcut.events import heard, run_silently
     from shortcut.proof import verifying
     from shortcut.recipe import parse_changes, read_recipe
+    from shortcut.signals import Stop, Stopped
 
     settings = read_recipe(recipe, parse_changes(set_ or []))
     options = ["--recipe", recipe, "--epochs", str(epochs), "--device", device]
@@ -37,17 +39,17 @@ def verify_resume(
         options += ["--set", change]
     if settings.train.precision == "auto":
         options += ["--set", "train.precision=fp32"]
-    with (
-        tempfile.TemporaryDirectory(prefix="shortcut-") as folder,
-        console.Screen(quiet=quiet) as screen,
-    ):
-        story = verifying(data, options, Path(folder), stops=stops, seed=seed)
-        while True:
-            try:
-                screen.show(next(story))
-            except StopIteration as end:
-                proof = end.value
-                break
+    try:
+        with (
+            Stop(),
+            tempfile.TemporaryDirectory(prefix="shortcut-") as folder,
+            console.Screen(quiet=quiet) as screen,
+        ):
+            story = verifying(data, options, Path(folder), stops=stops, seed=seed)
+            proof = run_silently(heard(story, screen.show))
+    except Stopped as signal:
+        said = "interrupted; both trainings are gone, nothing is left of them."
+        raise InterruptedRunError(said, signal.number) from signal
     if format_ == "json":
         typer.echo(json.dumps(asdict(proof) | {"equal": not proof.differences}, indent=1))
     if proof.differences:

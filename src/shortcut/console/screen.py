@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from shortcut.console.terminal import clean, open_console, say
+from shortcut.console.terminal import clean, open_aside, say
 from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
 
 LOSS_STEPS = 20  # the loss shown while training is the mean of so many
@@ -35,7 +35,8 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
-        self.console = open_console(stream or sys.stderr)
+        self.console = open_aside(stream)
+        self.on_stderr = stream in (None, sys.stderr)
         self.live: Live | None = None
         self.drawn = -inf if self.console.is_terminal else monotonic()
         self.losses: deque[float] = deque(maxlen=LOSS_STEPS)
@@ -142,7 +143,7 @@ class Screen:
                 auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
-                redirect_stderr=self.console.file is sys.stderr,
+                redirect_stderr=self.on_stderr,
             )
             self.live.start()
         self.live.update(picture, refresh=True)

@@ -20,7 +20,7 @@ from PIL import Image
 from shortcut.data.decode import decode_picture
 from shortcut.data.preprocess import Pixels, resize_short
 from shortcut.data.samples import Sample
-from shortcut.data.store import StoreWriter, make_room, open_store, store_name
+from shortcut.data.store import Mapped, StoreWriter, Unread, make_room, open_store, store_name
 from shortcut.errors import DataError, DecodeError
 from shortcut.events import Notice, Progress
 
@@ -100,7 +100,7 @@ class _Shelf:
     kept: list[Pixels] | None
     """In memory; None where they are not kept there, or no longer."""
     writer: StoreWriter | None
-    broken: dict[int, str] = field(default_factory=dict)
+    broken: dict[int, Unread] = field(default_factory=dict)
     used: int = 0
     """Bytes."""
 
@@ -146,10 +146,24 @@ def read_pictures(
     if folder is None or (keeping.mode == "auto" and len(samples) < WORTH_STORING):
         return (yield from _decode_all(samples, undecoded, threads, keeping.mode, None, ""))
     name = store_name(undecoded.paths, short_side, max_pixels)
-    if found := open_store(folder, name):
-        pictures, broken = found
-        return _read(pictures, samples, broken)
+    if found := _find(folder, name, undecoded):
+        return _read(found[0], samples, found[1])
     return (yield from _decode_all(samples, undecoded, threads, keeping.mode, folder, name))
+
+
+def _find(folder: Path, name: str, undecoded: Undecoded) -> tuple[Mapped, dict[int, Unread]] | None:
+    """The store of an earlier run, unless it lacks a picture that can be read by now."""
+    found = open_store(folder, name)
+    if found is None:
+        return None
+    pictures, broken = found
+    for position, unread in broken.items():
+        if unread.passing:
+            result = _attempt(undecoded, position)
+            if not isinstance(result, Unread):
+                return None
+            broken[position] = result
+    return pictures, broken
 
 
 def _decode_all(
@@ -178,7 +192,9 @@ def _decode_all(
         return _read(InMemory(shelf.kept), samples, shelf.broken)
     stored = open_store(folder, name) if folder is not None else None
     good = [path for i, path in enumerate(undecoded.paths) if i not in shelf.broken]
-    pictures = stored[0] if stored else replace(undecoded, paths=good)
+    # What stands there may be of another process, from which the system withheld other files.
+    same = stored is not None and stored[1].keys() == shelf.broken.keys()
+    pictures = stored[0] if stored and same else replace(undecoded, paths=good)
     return _read(pictures, samples, shelf.broken)
 
 
@@ -186,12 +202,12 @@ def _begin_store(
     shelf: _Shelf,
     folder: Path,
     name: str,
-    first: Sequence[Pixels | str],
+    first: Sequence[Pixels | Unread],
     total: int,
     stack: ExitStack,
 ) -> Generator[Notice, None, None]:
     """Open a store if the forecast of its size fits the disk."""
-    sizes = [result.nbytes for result in first if not isinstance(result, str)]
+    sizes = [result.nbytes for result in first if not isinstance(result, Unread)]
     forecast = int(sum(sizes) / max(1, len(sizes)) * total)
     try:
         if not make_room(folder, forecast):
@@ -206,10 +222,10 @@ def _begin_store(
 
 
 def _shelve(
-    shelf: _Shelf, results: Sequence[Pixels | str], start: int, limit: float
+    shelf: _Shelf, results: Sequence[Pixels | Unread], start: int, limit: float
 ) -> Generator[Notice, None, None]:
     for position, result in enumerate(results, start):
-        if isinstance(result, str):
+        if isinstance(result, Unread):
             shelf.broken[position] = result
             continue
         try:
@@ -227,9 +243,9 @@ def _finish_store(shelf: _Shelf) -> Generator[Notice, None, None]:
         yield Notice(f"decoded pictures are not stored ({error.strerror})")
 
 
-def _read(pictures: Pictures, samples: Sequence[Sample], broken: dict[int, str]) -> Read:
+def _read(pictures: Pictures, samples: Sequence[Sample], broken: dict[int, Unread]) -> Read:
     good = tuple(sample for position, sample in enumerate(samples) if position not in broken)
-    return Read(pictures, good, tuple(broken[position] for position in sorted(broken)))
+    return Read(pictures, good, tuple(broken[position].reason for position in sorted(broken)))
 
 
 def check_broken(read: Read, limit: float) -> None:
@@ -258,8 +274,8 @@ def memory_bytes() -> int:
         return 8 * 2**30
 
 
-def _attempt(undecoded: Undecoded, position: int) -> Pixels | str:
+def _attempt(undecoded: Undecoded, position: int) -> Pixels | Unread:
     try:
         return undecoded[position]
     except DecodeError as error:
-        return str(error)
+        return Unread(str(error), error.passing)

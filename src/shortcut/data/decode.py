@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from shortcut.data.folders import printable
 from shortcut.data.headers import Refused, check_before_opening, check_size, too_large, what_it_is
@@ -22,6 +22,7 @@ usual mode; 88 million of one colour are a PNG of 11 kB that takes 265 MB."""
 
 # A closed list: other plug-ins of Pillow run programs (EPS) or are rarely tested against bad files.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+_LIBRARIES = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp", "avif", "littlecms2")
 _ORIENTATION_TAG, _PHOTOMETRIC_TAG = 0x0112, 0x0106
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,6 +38,10 @@ _UPRIGHT = {
 _Picture = Image.Image
 Picture = str | Path | bytes | Image.Image
 """A path, the bytes of a picture file, or a picture that Pillow has opened already."""
+
+
+class Withheld(Refused):
+    """The system does not give the file, whatever it holds."""
 
 
 class _PillowWarningsOff:
@@ -96,12 +101,26 @@ def decode_picture(
         with _pillow_warnings_off:
             if isinstance(file, Image.Image):
                 return _turned(file)
-            data = file if isinstance(file, bytes) else _read(file, limit)
+            data = _not_too_long(file, limit) if isinstance(file, bytes) else _read(file, limit)
             ending = "" if isinstance(file, bytes) else file.suffix.lower()
             return _decode(data, ending, min_side, limit)
     # Pillow's plug-ins meet damaged files with nearly every built-in exception.
     except Exception as error:
-        raise _decode_error(file, _reason(error, data)) from error
+        passing = isinstance(error, MemoryError | Withheld)
+        raise DecodeError(_message(file, _reason(error, data)), passing=passing) from error
+
+
+def decoder_version() -> str:
+    """Pillow, and the libraries that it has: what decides which files are read, and to which
+    pixels."""
+    known = {**features.modules, **features.codecs, **features.features}
+    found = {name: features.version(name) for name in _LIBRARIES if name in known}
+    return f"{Image.__version__} {found} {_formats()}"
+
+
+def largest_file(max_pixels: int | None) -> int:
+    """Bytes that a file of so many pixels may have: four channels of 16 bits, and metadata."""
+    return 8 * (MAX_PIXELS if max_pixels is None else max_pixels) + 2**26
 
 
 def _decode(data: bytes, ending: str, min_side: int | None, max_pixels: int) -> _Picture:
@@ -191,20 +210,27 @@ def _read(file: Path, max_pixels: int) -> bytes:
             raise Refused("is a folder, not a picture")
         if not stat.S_ISREG(facts.st_mode):  # pipes may wait for ever, devices never end
             raise Refused("is a pipe, a socket or a device, not a file")
-        if facts.st_size > 8 * max_pixels + 2**26:  # four channels of 16 bits, and metadata
+        if facts.st_size > largest_file(max_pixels):
             raise Refused(f"has {facts.st_size / 1e9:,.1f} GB, too many for one picture")
         return file.read_bytes()
     except FileNotFoundError as error:
-        raise Refused("there is no such file") from error
+        raise Withheld("there is no such file") from error
     except OSError as error:
         reason = f"cannot be read ({error.strerror}); check disk and permissions"
-        raise Refused(reason) from error
+        raise Withheld(reason) from error
 
 
-def _decode_error(file: Path | bytes | _Picture, reason: str) -> DecodeError:
+def _not_too_long(data: bytes, max_pixels: int) -> bytes:
+    """The same bytes; who read them from a stream stopped behind the limit."""
+    if len(data) > (most := largest_file(max_pixels)):
+        raise Refused(f"has more than {most / 1e9:,.1f} GB, too many for one picture")
+    return data
+
+
+def _message(file: Path | bytes | _Picture, reason: str) -> str:
     if not isinstance(file, Path):
-        return DecodeError(f"the picture: {reason}.")
-    return DecodeError(f"{printable(file.name)}: {reason} (in {printable(file.parent)}).")
+        return f"the picture: {reason}."
+    return f"{printable(file.name)}: {reason} (in {printable(file.parent)})."
 
 
 def _reason(error: Exception, data: bytes | None) -> str:

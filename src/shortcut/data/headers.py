@@ -11,6 +11,12 @@ from PIL import Image
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"II\0*", b"MM*\0")
 _TIFF_ENDINGS = ("", ".tif", ".tiff")
 _SMALL_CHUNK, _MOST_SMALL_CHUNKS = 1024, 10_000
+_MARKER = re.compile(rb"[^\xff]*\xff+([^\xff])")
+_SCAN = 0xDA
+# Markers of a JPEG that no length follows, or that Pillow does not follow by its length.
+_BARE = frozenset({0x00, 0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
+_MOST_STRAY_BYTES, _MOST_EXIF = 1_000_000, 300
+_MOST_BLOCKS = 100_000
 
 # How files that are no pictures, or none that can be read, begin; searched in the first 512 bytes.
 _KNOWN_STRANGERS = (
@@ -37,6 +43,9 @@ def check_before_opening(data: bytes, ending: str, max_pixels: int) -> None:
         raise Refused("is a TIFF under another ending; rename it to .tif, or export it as JPEG")
     if data.startswith(b"\x89PNG"):
         _check_chunks(data)
+    if data.startswith(b"\xff\xd8\xff"):
+        with suppress(struct.error):  # cut off: Pillow says so
+            _check_segments(data)
     if data.startswith(b"GIF8"):
         with suppress(IndexError, struct.error):  # cut off in the header: Pillow says so
             check_size(*_gif_size(data), max_pixels)
@@ -53,15 +62,37 @@ def _check_chunks(data: bytes) -> None:
             raise Refused(f"is a PNG of more than {small - 1:,} tiny chunks; save it anew")
 
 
+def _check_segments(data: bytes) -> None:
+    """Pillow goes from marker to marker, or from byte to byte where there is none, up to the first
+    scan: a million steps take seconds. EXIF segments it joins, with a copy of all each time."""
+    position, small, stray, exif = 2, 0, 0, 0
+    while (found := _MARKER.match(data, position)) and (code := found[1][0]) != _SCAN:
+        stray += found.end() - position - 2
+        position = found.end()
+        exif += code == 0xE1 and data.startswith(b"Exif\0\0", position + 2)
+        length = 0 if code in _BARE else max(2, *struct.unpack_from(">H", data, position))
+        position += length
+        small += length < _SMALL_CHUNK
+        if small > _MOST_SMALL_CHUNKS or stray > _MOST_STRAY_BYTES or exif > _MOST_EXIF:
+            raise Refused("is a JPEG of too much beside its picture; save it anew")
+
+
 def _gif_size(data: bytes) -> tuple[int, int]:
     """With the first frame, which may exceed its screen: Pillow may fill one when it opens."""
     width, height, flags = struct.unpack_from("<2HB", data, 6)
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    while data[position] == ord("!"):
-        position += 2
-        while data[position]:
+    inside = False  # an extension: blocks up to an empty one
+    for _ in range(_MOST_BLOCKS):
+        if inside:
+            inside = data[position] > 0
             position += data[position] + 1
-        position += 1
+        elif data[position] == ord("!"):
+            inside = True
+            position += 2
+        else:
+            break
+    else:
+        raise Refused("is a GIF of too much beside its picture; save it anew")
     if data[position] != ord(","):
         return width, height
     left, top, wide, high = struct.unpack_from("<4H", data, position + 1)

@@ -74,6 +74,13 @@ def split_table(parts: Mapping[str, Sequence[Sample]], root: Path) -> bytes:
     return table.getvalue().encode("utf-8", "surrogateescape")
 
 
+def digest_of(*samples: Sample) -> str:
+    """Which pictures these are, in which order and of which labels, wherever their folder lies."""
+    lines = (f"{s.path.parent.name}/{s.path.name}\t{s.label}\n" for s in samples)
+    text = "".join(lines).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text).hexdigest()
+
+
 def read_table(path: Path) -> bytes:
     """The content of a split file.
 

@@ -2,8 +2,9 @@
 memory.
 
 A store is written once, beside its place, and renamed when it is whole; it is never changed. Its
-name is a digest of all that decides its bytes: path, size and time of change of every picture, and
-how they are decoded. So no store is ever out of date: it is only no longer asked for.
+name is a digest of all that decides its bytes: path, size and time of change of every picture, how
+they are decoded, and by which Pillow. So no store is ever out of date: it is only no longer asked
+for. Only what the system withheld is no matter of the name: it is marked, to be tried again.
 """
 
 import hashlib
@@ -11,19 +12,28 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from shortcut.data.decode import decoder_version
 from shortcut.data.preprocess import Pixels
 
 DECODING = 3
 """Goes up when the decoder or the resizing gives other pixels: older stores are then not found."""
 DISK_SHARE = 0.1
 """All stores together take at most this share of the disk; the longest unused goes first."""
+
+
+class Unread(NamedTuple):
+    """Why there is no picture."""
+
+    reason: str
+    passing: bool
+    """The system withheld it: another time it may be there."""
 
 
 class Mapped:
@@ -48,7 +58,8 @@ class Mapped:
 def store_name(paths: Iterable[Path], short_side: int, max_pixels: int | None = None) -> str:
     """The digest under which these pictures are stored with this short side in pixels; those of
     more than `max_pixels` are among its broken ones."""
-    digest = hashlib.sha256(f"{DECODING} {short_side} {max_pixels}\n".encode())
+    how = f"{DECODING} {short_side} {max_pixels} {decoder_version()}"
+    digest = hashlib.sha256(f"{how}\n".encode())
     for path in paths:
         digest.update(os.fsencode(path.absolute()))
         with suppress(OSError):
@@ -57,14 +68,17 @@ def store_name(paths: Iterable[Path], short_side: int, max_pixels: int | None = 
     return digest.hexdigest()[:32]
 
 
-def open_store(folder: Path, name: str) -> tuple[Mapped, dict[int, str]] | None:
-    """The pictures of a store and the reasons for those that could not be read, by position in the
-    list; None where there is no whole one."""
+def open_store(folder: Path, name: str) -> tuple[Mapped, dict[int, Unread]] | None:
+    """The pictures of a store and those that could not be read, by position in the list; None where
+    there is no whole one."""
     place = folder / name
     try:
         index: dict[str, Any] = json.loads((place / "index.json").read_text("utf-8"))
         sizes = [(int(height), int(width)) for height, width in index["sizes"]]
-        broken = {int(position): str(reason) for position, reason in index["broken"].items()}
+        broken = {
+            int(position): Unread(str(reason), bool(passing))
+            for position, (reason, passing) in index["broken"].items()
+        }
         pictures = Mapped(place / "pixels", sizes)
         if len(pictures.bytes) != (pictures.ends[-1] if sizes else 0):
             return None
@@ -100,7 +114,7 @@ class StoreWriter:
         self.file.write(np.ascontiguousarray(pixels).data)
         self.sizes.append((pixels.shape[0], pixels.shape[1]))
 
-    def finish(self, broken: dict[int, str]) -> None:
+    def finish(self, broken: Mapping[int, Unread]) -> None:
         """Make the store whole and visible.
 
         Raises:
@@ -110,8 +124,8 @@ class StoreWriter:
         os.fsync(self.file.fileno())
         index = {"sizes": self.sizes, "broken": broken}
         (self.partial / "index.json").write_text(json.dumps(index), "utf-8")
-        # What lies there was found damaged, or another process was faster: then its bytes are the
-        # same, and who has mapped them keeps them.
+        # What lies there was found damaged or lacks pictures that can be read now, or another
+        # process was faster; who has mapped its bytes keeps them.
         shutil.rmtree(self.place, ignore_errors=True)
         with suppress(OSError):
             self.partial.rename(self.place)

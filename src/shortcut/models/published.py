@@ -15,9 +15,12 @@ from torch import Tensor
 
 from shortcut.disk import reason_of
 from shortcut.errors import ModelError, ResourceError
+from shortcut.events import Notice, Progress
 from shortcut.models.pickles import open_pickle
-from shortcut.models.tensorfiles import write_tensors
+from shortcut.models.resnet import ResNet
+from shortcut.models.tensorfiles import read_tensors, write_tensors
 from shortcut.models.variants import VARIANTS, find_variant
+from shortcut.models.weights import load_matching
 
 CHUNK = 1 << 20
 LARGEST_DOWNLOAD = 1 << 30
@@ -139,3 +142,27 @@ def _download(url: str, target: Path) -> Iterator[tuple[bytes, int]]:
             f"cannot fetch {url}: {reason_of(error)} after {done:,} bytes. Try again, "
             f"or put the weights by hand, as safetensors, at `{target}`."
         ) from error
+
+
+def load_imagenet(
+    model: ResNet, name: str, cache: Path
+) -> Generator[Progress | Notice, None, None]:
+    """Fetch the weights of network `name` and fill `model` with them; where it has other classes,
+    its last layer stays as it is.
+
+    Raises:
+        ModelError, ResourceError: as `fetch_imagenet` raises them.
+    """
+    download = fetch_imagenet(name, cache)
+    while True:
+        try:
+            done, total = next(download)
+        except StopIteration as end:
+            path: Path = end.value
+            break
+        yield Progress(f"fetching ImageNet weights for {name}", done, total)
+    tensors, facts = read_tensors(path)
+    yield Notice(f"weights: ImageNet for {name}, SHA-256 {facts.get('sha256', 'unknown')}")
+    fresh = load_matching(model, tensors, new_head=True)
+    if fresh:
+        yield Notice(f"new last layer for these classes: {', '.join(fresh)}")
