@@ -13,6 +13,7 @@ from shortcut import planning
 from shortcut.data.augment import growing_sizes
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
+from shortcut.norms import SyncedNorm, sync_norms
 from shortcut.planning import (
     LEVELS,
     SMALLEST_BATCH,
@@ -118,6 +119,15 @@ def test_costs_are_measured_on_a_copy(tiny_photos: Path):
     averaged = job.averaged
     assert averaged is not None and int(averaged.n_averaged) == 0
     assert all(parameter.grad is None for parameter in job.classifier.model.parameters())
+
+
+def test_costs_are_measured_without_the_other_processes(tiny_photos: Path):
+    """They wait elsewhere: a norm that asked them would never hear an answer."""
+    job = make_job(tiny_photos)
+    sync_norms(job.classifier.model, torch.device("cpu"))
+    assert measure_costs(job, (16, 32)).training(32) > 0
+    kinds = {type(layer) for layer in job.classifier.model.modules()}
+    assert SyncedNorm in kinds and torch.nn.BatchNorm2d not in kinds
 
 
 def test_a_slow_step_is_timed_once(tiny_photos: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,39 +1,22 @@
-"""Run folders: never overwritten, what was used is in them, improvements are kept by name."""
+"""Run folders: never overwritten, and what was used is in them."""
 
 import os
 import re
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from shortcut.errors import DataError, ModelError, ResourceError
-from shortcut.events import EpochEnd
 from shortcut.runfolder import (
     PACKAGES,
     Facts,
-    forget_improvements,
+    clear_run_folder,
+    find_launched,
     gather_facts,
-    keep_improvement,
     make_run_folder,
     read_facts,
 )
-
-EPOCH = EpochEnd(
-    epoch=197,
-    epochs=200,
-    train_loss=0.367,
-    train_accuracy=0.95,
-    val_loss=0.4,
-    val_accuracy=0.935,
-    lr=0.00049,
-    seconds=1.0,
-    images_per_second=1.0,
-    waiting=0.0,
-    image_size=224,
-    improved=True,
-)
-NAME = "epoch197+loss0.367+acc0.935+lr0.00049.safetensors"
 
 
 @pytest.fixture
@@ -42,19 +25,8 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def best(tmp_path) -> Path:
-    path = tmp_path / "best.safetensors"
-    path.write_bytes(b"weights")
-    return path
-
-
 def facts_of(root: Path) -> Facts:
     return gather_facts("cats", "folders", root, measured_on="val", lang="zh", log_interval=7)
-
-
-def kept(folder: Path) -> list[str]:
-    return sorted(path.name for path in (folder / "kept").iterdir())
 
 
 # The folder ------------------------------------------------------------------------------
@@ -132,6 +104,98 @@ def test_a_refusal_of_the_system_is_one_line(tmp_path, monkeypatch):
     assert str(refusal.value) == expected
 
 
+# What a launch left ----------------------------------------------------------------------
+
+HERE, THERE, OTHER = "photos-1 here-7-99", "photos-1 there-3-12", "cats here-7-99"
+UNNAMED = " here-7-99"
+
+
+def left(
+    folder: Path, launch: str, *, asked: str = "it", hour: int = 8, done: bool = False
+) -> Path:
+    """A run that a launch began, and perhaps finished."""
+    folder.mkdir(parents=True)
+    started = datetime(2026, 1, 1, hour).astimezone().isoformat()
+    facts = facts_of(folder).model_copy(
+        update={"launch": launch, "asked": asked, "started": started}
+    )
+    (folder / "environment.json").write_text(facts.model_dump_json(), "utf-8")
+    if done:
+        (folder / "record.md").touch()
+    return folder
+
+
+@pytest.mark.parametrize("launch", [HERE, UNNAMED])
+def test_what_a_person_put_there_stays_whoever_starts_anew(launch, tmp_path):
+    """`--recipe exp/recipe.yaml --output exp`: the first start is refused, and so are all."""
+    mine = ("recipe.yaml", "log.txt", "split.csv")
+    for name in mine:
+        (tmp_path / name).write_text("mine", "utf-8")
+    for _ in range(3):
+        assert find_launched(tmp_path, launch, "it") is None
+        with pytest.raises(ResourceError, match="never overwritten"):
+            make_run_folder(tmp_path, "unused", launch)
+    assert [(tmp_path / name).read_text("utf-8") for name in mine] == ["mine"] * 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(mine)
+
+
+def test_a_folder_that_came_to_no_use_is_taken_over_by_its_launch_alone(here):
+    for wanted in (here / "run", None):
+        made = make_run_folder(wanted, "a", HERE)
+        (made / "recipe.yaml").touch()  # and then it was killed
+        assert find_launched(wanted, HERE, "it") is None
+        assert make_run_folder(wanted, "a", HERE) == made
+    for launch in ("", OTHER, THERE):
+        with pytest.raises(ResourceError, match="never overwritten"):
+            make_run_folder(here / "run", "a", launch)
+    assert make_run_folder(None, "a") == Path("runs/a-2")
+    clear_run_folder(here / "run")
+    assert not (here / "run").exists()
+
+
+def test_a_run_that_began_is_never_taken_over(tmp_path):
+    made = make_run_folder(tmp_path / "run", "unused", HERE)
+    (made / "environment.json").touch()
+    with pytest.raises(ResourceError, match="never overwritten"):
+        make_run_folder(made, "unused", HERE)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_launch_finds_its_run(here, done):
+    for launch in (HERE, UNNAMED):
+        run = left(here / "runs" / launch[:3], launch, done=done)
+        assert find_launched(None, launch, "it") == run.relative_to(here)
+        assert find_launched(run, launch, "it") == run
+        assert find_launched(run, launch, "another recipe") is None
+        assert find_launched(run, "", "it") is None
+
+
+def test_of_several_the_newest(here):
+    for hour, name in ((9, "x"), (11, "x-2"), (10, "x-3")):
+        left(here / "runs" / name, HERE, hour=hour)
+    assert find_launched(None, HERE, "it") == Path("runs/x-2")
+
+
+def test_another_launch_of_the_same_name(here):
+    """Last week's is left alone; a run that was named and is not finished goes on."""
+    last_week, cut = left(here / "runs/x", THERE, done=True), left(here / "runs/x-2", THERE)
+    assert find_launched(None, HERE, "it") is None
+    assert find_launched(last_week, HERE, "it") is None
+    assert find_launched(cut, HERE, "it") == cut
+    assert find_launched(cut, OTHER, "it") is None
+    without = left(here / "runs/x-3", " there-3-12")  # nobody gave it a name
+    assert find_launched(without, UNNAMED, "it") is None
+
+
+def test_facts_of_an_older_version(tmp_path):
+    """They knew neither what was asked for nor where the data was given."""
+    new = {"asked", "location", "download", "launch"}
+    older = facts_of(tmp_path).model_dump_json(exclude=new)
+    (tmp_path / "environment.json").write_text(older, "utf-8")
+    assert read_facts(tmp_path).location == ""
+    assert find_launched(tmp_path, HERE, "it") is None
+
+
 # Facts -------------------------------------------------------------------------
 
 
@@ -154,6 +218,14 @@ def test_a_folder_whose_name_is_no_unicode(tmp_path):
     root = tmp_path / os.fsdecode(b"fotos\xfc")
     with pytest.raises(DataError, match="not valid Unicode; rename"):
         facts_of(root)
+    with pytest.raises(DataError, match="not valid Unicode; rename"):
+        gather_facts(
+            *("cats", "folders", tmp_path),
+            measured_on="val",
+            lang="en",
+            log_interval=1,
+            location=str(root),
+        )
 
 
 def test_not_a_run_folder(tmp_path):
@@ -170,82 +242,3 @@ def test_damaged_facts(content, tmp_path):
     (tmp_path / "environment.json").write_bytes(content)
     with pytest.raises(ModelError, match=re.escape(str(tmp_path / "environment.json"))):
         read_facts(tmp_path)
-
-
-# Improvements ----------------------------------------------------------------------------
-
-
-def test_the_name_tells_the_figures(tmp_path, best):
-    keep_improvement(tmp_path, best, EPOCH, 3)
-    assert kept(tmp_path) == [NAME]
-    assert (tmp_path / "kept" / NAME).read_bytes() == b"weights"
-
-
-@pytest.mark.parametrize(
-    ("keep", "left"), [(1, [100]), (3, [11, 30, 100]), (9, [2, 9, 11, 30, 100]), ("all", None)]
-)
-def test_the_newest_stay(keep, left, tmp_path, best):
-    numbers = [2, 9, 11, 30, 100]
-    for number in numbers:
-        best.write_bytes(b"%d" % number)
-        keep_improvement(tmp_path, best, replace(EPOCH, epoch=number), keep)
-        best.unlink()  # best is replaced by the next one, never written into
-    found = sorted(int(name.split("+")[0].removeprefix("epoch")) for name in kept(tmp_path))
-    assert found == (left or numbers)
-    for path in (tmp_path / "kept").iterdir():
-        assert path.read_bytes() == path.name.split("+")[0].removeprefix("epoch").encode()
-
-
-def test_replacing_best_does_not_change_what_was_kept(tmp_path, best):
-    keep_improvement(tmp_path, best, EPOCH, 3)
-    (tmp_path / "new").write_bytes(b"better")
-    (tmp_path / "new").replace(best)
-    assert (tmp_path / "kept" / NAME).read_bytes() == b"weights"
-
-
-def test_the_same_improvement_twice(tmp_path, best):
-    for content in (b"one", b"two"):
-        best.unlink(missing_ok=True)
-        best.write_bytes(content)
-        keep_improvement(tmp_path, best, EPOCH, 3)
-    assert (tmp_path / "kept" / NAME).read_bytes() == b"two"
-
-
-def test_a_disk_without_links_gets_a_copy(tmp_path, best, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise OSError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    keep_improvement(tmp_path, best, EPOCH, 3)
-    assert (tmp_path / "kept" / NAME).read_bytes() == b"weights"
-
-
-@pytest.mark.parametrize("stranger", ["notes.txt", "epochs.txt", "epoch-of-love.md"])
-def test_a_file_of_somebody_else_is_left_alone(stranger, tmp_path, best):
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / stranger).write_text("mine", "utf-8")
-    keep_improvement(tmp_path, best, EPOCH, 1)
-    assert kept(tmp_path) == sorted([NAME, stranger])
-
-
-def test_kept_may_be_in_the_way(tmp_path, best):
-    (tmp_path / "kept").touch()
-    with pytest.raises(ResourceError, match=r"kept: cannot be written"):
-        keep_improvement(tmp_path, best, EPOCH, 3)
-
-
-def test_what_later_epochs_left_is_forgotten(tmp_path):
-    best = tmp_path / "best.safetensors"
-    for number in (2, 5, 9):
-        best.unlink(missing_ok=True)  # a new file, as `write_whole` makes it
-        best.write_bytes(b"%d" % number)
-        keep_improvement(tmp_path, best, replace(EPOCH, epoch=number), keep=3)
-    forget_improvements(tmp_path, 5)
-    assert best.read_bytes() == b"5"
-    assert [path.name[:7] for path in sorted((tmp_path / "kept").iterdir())] == [
-        "epoch2+",
-        "epoch5+",
-    ]
-    forget_improvements(tmp_path, 1)
-    assert best.read_bytes() == b"5"
-    assert not list((tmp_path / "kept").iterdir())

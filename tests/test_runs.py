@@ -4,13 +4,14 @@ import csv
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 import torch
 from tests.recipes import write_tiny_recipe
-from tests.stories import drain
+from tests.stories import drain, stop_at
 
 import shortcut
 from shortcut import pace, preparation, runs
@@ -149,7 +150,7 @@ def test_trained_weights_get_a_fitted_head(
     def untrained(*_: object) -> Generator[Event, None, None]:
         yield Notice("weights: as they were drawn")
 
-    monkeypatch.setattr(preparation, "_load_imagenet", untrained)
+    monkeypatch.setattr(preparation, "load_imagenet", untrained)
     changes = {"model.name": "resnet18", "model.weights": "imagenet", "train.epochs": 1}
     recipe = read_recipe(write_tiny_recipe(tmp_path), changes)
     events, _ = drain(training(tiny_photos, recipe, output=tmp_path / "run"))
@@ -211,9 +212,77 @@ def test_a_setting_that_the_data_make_idle_is_refused(tiny_photos: Path, tmp_pat
 def test_train_and_resume_from_python(tiny_photos: Path, tmp_path: Path) -> None:
     recipe = read_recipe(write_tiny_recipe(tmp_path))
     outcome = shortcut.train(tiny_photos, recipe, output=tmp_path / "run")
+    assert outcome is not None
     assert outcome.classifier.predict(tiny_photos / "red" / "photo-00.png").label in ("blue", "red")
     again = shortcut.resume(tmp_path / "run")
+    assert again is not None
     assert again.val.accuracy == outcome.val.accuracy
+
+
+def test_a_process_that_only_takes_part_comes_back_with_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And goes on: what its caller does after the training is the caller's."""
+
+    def taking_part(*_: object, **__: object) -> Generator[Event, None, None]:
+        yield Notice("begun")
+
+    monkeypatch.setattr(runs, "training", taking_part)
+    monkeypatch.setattr(runs, "resuming", taking_part)
+    assert shortcut.train("photos") is None
+    assert shortcut.resume("run") is None
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_archive_is_unpacked_once_more_where_the_cache_is_another(
+    gone: bool, tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHORTCUT_CACHE", str(tmp_path / "one"))
+    archive = Path(shutil.make_archive("given", "zip", tiny_photos))
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    _, before = drain(training("given.zip", recipe, output="run"))
+    monkeypatch.setenv("SHORTCUT_CACHE", str(tmp_path / "other"))
+    shutil.rmtree(tmp_path / "one")
+    monkeypatch.chdir(tiny_photos)
+    if gone:
+        archive.unlink()
+        with pytest.raises(shortcut.ShortcutError, match=r"given\.zip: no such"):
+            drain(resuming(tmp_path / "run"))
+        return
+    _, after = drain(resuming(tmp_path / "run"))
+    assert after.val.images == before.val.images == 6
+    assert after.val.loss == before.val.loss
+
+
+def test_a_run_of_an_older_version_knows_only_where_its_pictures_lie(
+    tiny_photos: Path, tmp_path: Path
+) -> None:
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    place = tmp_path / "run" / "environment.json"
+    facts = json.loads(place.read_text("utf-8"))
+    for name in ("location", "download", "asked"):
+        del facts[name]
+    place.write_text(json.dumps(facts), "utf-8")
+    _, outcome = drain(resuming(tmp_path / "run"))
+    assert outcome.val.images == 6
+
+
+def test_one_process_that_torchrun_starts_anew_goes_on(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("TORCHELASTIC_RUN_ID", "none")):
+        monkeypatch.setenv(name, value)
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    stop_at(
+        training(tiny_photos, recipe, output=tmp_path / "run"), lambda e: isinstance(e, EpochEnd)
+    )
+    events, _ = drain(training(tiny_photos, recipe, output=tmp_path / "run"))
+    assert [event.epoch for event in events if isinstance(event, EpochEnd)] == [2, 3]
+    other = read_recipe(write_tiny_recipe(tmp_path), {"seed": 1})
+    with pytest.raises(shortcut.ShortcutError, match="never overwritten"):
+        drain(training(tiny_photos, other, output=tmp_path / "run"))
 
 
 def _with_test_part(photos: Path, tmp_path: Path) -> Path:

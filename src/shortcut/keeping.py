@@ -96,11 +96,12 @@ class Keeper:
         if place == self.saved:
             return
         begun = time.monotonic()
+        # The state last: once it is there, nobody will look whether the others are.
         if job.best:
             remember_best(self.folder, job.best.epoch)
-        save_state(self.folder / "resume", state_of(job, self.log.mark(), self.asked))
         if job.history and not job.tally.steps:
             self._measured(job.history[-1]).save(self.folder / "last.safetensors")
+        save_state(self.folder / "resume", state_of(job, self.log.mark(), self.asked))
         self.saved, self.when = place, time.monotonic()
         self.cost = self.when - begun
 

@@ -18,6 +18,7 @@ from shortcut.evaluation import measure
 from shortcut.job import Job
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
+from shortcut.norms import unsync_norms
 from shortcut.optim import make_optimizer, scale_lr
 from shortcut.step import train_step
 from shortcut.world import ALONE
@@ -132,6 +133,7 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     On a copy: `job` is not changed.
     """
     alone = replace(job.classifier, model=copy.deepcopy(job.classifier.model))
+    unsync_norms(alone.model)  # the other processes do something else meanwhile
     trial = replace(job, classifier=alone, world=ALONE, shared=None)
     trial.optimizer = make_optimizer(trial.classifier.model, job.recipe.optim)
     scale_lr(trial.optimizer, 0.0)  # noise for pictures must not break what is timed

@@ -1,11 +1,10 @@
-"""The folder of a run: making it, saying what was used and where, keeping the improvements."""
+"""The folder of a run: making it, saying what was used and where."""
 
 import contextlib
 import importlib.metadata
 import itertools
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,10 +14,11 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from shortcut.errors import DataError, ModelError, ResourceError
-from shortcut.events import EpochEnd
 from shortcut.settings import Settings
 
 PACKAGES = ("shortcut", "torch", "torchvision", "numpy", "pillow", "scikit-learn")
+MARK = Path("resume") / "launch"
+"""The launch that made a run folder, in it."""
 
 
 class Facts(Settings):
@@ -33,6 +33,12 @@ class Facts(Settings):
     log_interval: Annotated[int, Field(ge=1)] = 20
     launch: str = ""
     """See `World`."""
+    asked: str = ""
+    """A digest of what the training was asked to do."""
+    location: str = ""
+    """The data as it was given: an absolute path, or a name. `data_root` may lie in a cache."""
+    download: bool = False
+    """Whether the data may be fetched from the network."""
     started: str
     command: tuple[str, ...]
     python: str
@@ -50,6 +56,9 @@ def gather_facts(
     lang: Literal["en", "zh"],
     log_interval: int,
     launch: str = "",
+    asked: str = "",
+    location: str = "",
+    download: bool = False,
 ) -> Facts:
     """Facts about the data as given, and about this machine, its packages and this command.
 
@@ -57,8 +66,9 @@ def gather_facts(
         DataError: if the data's path is not Unicode, as JSON must be.
     """
     root = str(data_root.absolute())
-    if not root.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in root):
-        raise DataError(f"{root!a}: the path is not valid Unicode; rename the folder.")
+    for path in (root, location):
+        if not path.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in path):
+            raise DataError(f"{path!a}: the path is not valid Unicode; rename the folder.")
     return Facts(
         data_name=data_name,
         data_kind=data_kind,
@@ -67,6 +77,9 @@ def gather_facts(
         lang=lang,
         log_interval=log_interval,
         launch=launch,
+        asked=asked,
+        location=location,
+        download=download,
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=tuple(sys.argv),
         python=platform.python_version(),
@@ -76,8 +89,10 @@ def gather_facts(
     )
 
 
-def make_run_folder(wanted: Path | None, name: str) -> Path:
+def make_run_folder(wanted: Path | None, name: str, launch: str = "") -> Path:
     """Create the folder of a new run: `wanted` itself, or `runs/NAME`, `runs/NAME-2`, ...
+
+    One that an earlier start of `launch` created, and did not come to use, is taken over.
 
     Raises:
         ResourceError: if `wanted` exists and is not empty (runs are never overwritten), or nothing
@@ -85,19 +100,24 @@ def make_run_folder(wanted: Path | None, name: str) -> Path:
     """
     try:
         if wanted is not None:
-            if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+            occupied = wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir()))
+            if occupied and not _left_by(launch, wanted):
                 raise ResourceError(
                     f"{wanted}: exists and is not empty; runs are never overwritten."
                 )
             wanted.mkdir(parents=True, exist_ok=True)
+            _mark(wanted, launch)
             (wanted / "log.txt").touch()
             return wanted
         Path("runs").mkdir(exist_ok=True)
         for number in itertools.count(1):
             folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
+            if _left_by(launch, folder):
+                return folder
             # Making it is the claim: of two runs started at once, one gets the next number.
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
+                _mark(folder, launch)
                 return folder
         raise AssertionError("numbers do not end")
     except OSError as error:
@@ -105,15 +125,39 @@ def make_run_folder(wanted: Path | None, name: str) -> Path:
         raise ResourceError(f"{place}: cannot be written ({error.strerror}).") from error
 
 
-def find_launched(output: Path | None, launch: str) -> Path | None:
-    """The run folder that an earlier start of this launch made: `output`, or one in `runs/`."""
-    if output is not None and output.is_dir() and not (output / "environment.json").exists():
-        clear_run_folder(output)  # it ended before it began
-    for folder in [output] if output is not None else sorted(Path("runs").glob("*")):
+def _mark(folder: Path, launch: str) -> None:
+    """Say whose folder it is, first of all."""
+    if launch:
+        (folder / "resume").mkdir(exist_ok=True)
+        (folder / MARK).write_text(launch, "utf-8")
+
+
+def _left_by(launch: str, folder: Path) -> bool:
+    if not launch or (folder / "environment.json").exists():
+        return False
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return (folder / MARK).read_text("utf-8") == launch
+    return False
+
+
+def find_launched(output: Path | None, launch: str, asked: str) -> Path | None:
+    """The run folder in which an earlier start of this launch began a training that was asked to do
+    the same: `output`, or the newest in `runs/`.
+
+    A person may give another launch the same name. Its run is taken only from `output`, where the
+    person says that it is, and only if it is not finished: a machine was replaced, then, or all of
+    them.
+    """
+    name, found = launch.rpartition(" ")[0], list[tuple[str, Path]]()
+    for folder in [output] if output is not None else Path("runs").glob("*"):
         with contextlib.suppress(ModelError):
-            if read_facts(folder).launch == launch:
-                return folder
-    return None
+            facts = read_facts(folder)
+            named = name and facts.launch.rpartition(" ")[0] == name
+            open_ = output is not None and not (folder / "record.md").exists()
+            same = facts.launch == launch or (named and open_)
+            if launch and same and facts.asked == asked:
+                found.append((facts.started, folder))
+    return max(found)[1] if found else None
 
 
 def clear_run_folder(folder: Path) -> None:
@@ -121,6 +165,7 @@ def clear_run_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for name in ("log.txt", "recipe.yaml", "environment.json", "split.csv", "resume/lock"):
             (folder / name).unlink(missing_ok=True)
+        (folder / MARK).unlink(missing_ok=True)
         (folder / "resume").rmdir()
         folder.rmdir()
 
@@ -140,47 +185,3 @@ def read_facts(folder: Path) -> Facts:
         raise ModelError(f"{path}: is damaged ({error.errors()[0]['msg']}).") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is damaged (not text).") from error
-
-
-def keep_improvement(folder: Path, best: Path, epoch: EpochEnd, keep: int | Literal["all"]) -> None:
-    """Copy `best` into `kept/` under a name that tells its figures; only the newest `keep` stay.
-
-    Raises:
-        ResourceError: if it cannot be written.
-    """
-    name = (
-        f"epoch{epoch.epoch}+loss{epoch.train_loss:.3f}"
-        f"+acc{epoch.val_accuracy:.3f}+lr{epoch.lr:.5f}.safetensors"
-    )
-    kept = folder / "kept"
-    try:
-        kept.mkdir(exist_ok=True)
-        # A second name for the same bytes costs nothing; `best` is replaced, never written into.
-        (kept / name).unlink(missing_ok=True)
-        try:
-            os.link(best, kept / name)
-        except OSError:
-            shutil.copyfile(best, kept / name)
-        if keep != "all":
-            for old in sorted(kept.glob("epoch*+*.safetensors"), key=_epoch_of, reverse=True)[
-                keep:
-            ]:
-                old.unlink()
-    except OSError as error:
-        raise ResourceError(f"{kept}: cannot be written ({error.strerror}).") from error
-
-
-def forget_improvements(folder: Path, epochs: int) -> None:
-    """Remove what later epochs than the first `epochs` left in `kept/`; the newest that stays is
-    the best again. Where none stays, `best.safetensors` is left: it was measured, after all."""
-    kept = sorted((folder / "kept").glob("epoch*+*.safetensors"), key=_epoch_of)
-    before = [path for path in kept if _epoch_of(path) <= epochs]
-    for path in kept[len(before) :]:
-        path.unlink()
-    if before:
-        shutil.copyfile(before[-1], folder / "best.unfinished")
-        (folder / "best.unfinished").replace(folder / "best.safetensors")
-
-
-def _epoch_of(path: Path) -> int:
-    return int(path.name.removeprefix("epoch").partition("+")[0])

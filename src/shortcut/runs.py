@@ -6,6 +6,7 @@ run one to its end in silence. Where `torchrun` started several processes all of
 story, and only the first has an outcome.
 """
 
+import contextlib
 import hashlib
 import os
 import time
@@ -41,13 +42,16 @@ def train(
     download: bool = False,
     log_interval: int = 20,
     lang: Lang = "en",
-) -> Outcome:
+) -> Outcome | None:
     """Train a classifier on labelled pictures and write its run folder; see `training`.
 
     Args:
         recipe: None takes `balanced`.
         budget: seconds for all of it, from this call to the last file written. Without a recipe it
             plans network, sizes and epochs, with one the epochs alone.
+
+    Returns:
+        What it gave; None in processes of `torchrun` that are not the first: they only took part.
     """
     planned = Budget(budget, time.monotonic(), free=recipe is None) if budget else None
     recipe = "balanced" if recipe is None else recipe
@@ -63,7 +67,7 @@ def train(
             lang=lang,
             stop=stop,
         )
-        return _of_the_first(run_silently(story))
+        return run_silently(story)
 
 
 def resume(
@@ -72,13 +76,13 @@ def resume(
     device: str = "auto",
     lang: Lang | None = None,
     accept_data_change: bool = False,
-) -> Outcome:
-    """Go on with an interrupted run as if it had never stopped; see `resuming`."""
+) -> Outcome | None:
+    """Go on with an interrupted run as if it had never stopped; see `resuming` and `train`."""
     with Stop() as stop:
         story = resuming(
             run, device=device, lang=lang, accept_data_change=accept_data_change, stop=stop
         )
-        return _of_the_first(run_silently(story))
+        return run_silently(story)
 
 
 def training(
@@ -109,7 +113,8 @@ def training(
         ShortcutError: whatever a user can cause; nothing is left behind if no step was taken.
     """
     world, stop, place = find_world(device), stop or Stop(), Path(output) if output else None
-    if started := _launched_before(place, world):
+    location, asked = _as_given(data), _digest(data, recipe, budget)
+    if started := _launched_before(place, world, asked):
         return (yield from _resuming(started, world, stop, lang=None, changed=False))
     with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
         source = read_source(data, cache=default_cache(), download=download)
@@ -127,12 +132,15 @@ def training(
         lang=lang,
         log_interval=log_interval,
         launch=world.launch,
+        asked=asked,
+        location=location,
+        download=download,
     )
     name = f"{recipe.model.name}-{source.name}"
     told = [describe_data(source, parts, world)]
     told += remark(source, parts, recipe, measured_on, planned=budget is not None)
     _refuse_inside(Path(output or "runs") / name, source)
-    folder = make_run_folder(place, name) if world.first else Path()
+    folder = make_run_folder(place, name, world.launch) if world.first else Path()
     run = Run(folder, facts, parts, recipe, world, stop)
     return (yield from begin(run, split, told, choice, budget))
 
@@ -170,7 +178,9 @@ def _resuming(
         split = read_table(folder / "split.csv")
     facts = Facts.model_validate_json(world.share(facts_text))
     recipe = Recipe.model_validate_json(world.share(recipe_text))
-    name, root = str(folder / "split.csv"), Path(facts.data_root)
+    with world.in_turn():  # each machine may have a cache of its own
+        root = _find_pictures(facts)
+    name = str(folder / "split.csv")
     written = read_split(world.share(split), root, name=name, changed=changed)
     if lang is not None:
         facts = facts.model_copy(update={"lang": lang})
@@ -179,23 +189,41 @@ def _resuming(
     parts: Parts = {"train": written["train"], "val": written[facts.measured_on]}
     if facts.measured_on == "val" and "test" in written:
         parts["test"] = written["test"]
-    return (yield from go_on(Run(folder, facts, parts, recipe, world, stop)))
+    place = Run(folder, facts, parts, recipe, world, stop, other_pictures=changed)
+    return (yield from go_on(place))
 
 
-def _launched_before(output: Path | None, world: World) -> Path | None:
+def _launched_before(output: Path | None, world: World, asked: str) -> Path | None:
     """The run folder that these processes had made when `torchrun` started them anew."""
-    if not world.restarts:
-        return None
-    found = find_launched(output, world.launch) if world.first else None
+    found = find_launched(output, world.launch, asked) if world.first else None
     shared = world.share(os.fsencode(found or ""))
     return Path(os.fsdecode(shared)) if shared else None
 
 
-def _of_the_first(outcome: Outcome | None) -> Outcome:
-    """Processes that only took part end here: what follows is for one of them to do."""
-    if outcome is None:
-        raise SystemExit(0)
-    return outcome
+def _digest(data: str | Path, recipe: Recipe, budget: Budget | None) -> str:
+    """Of what a training is asked to do, to know it again."""
+    time_ = str(budget.seconds) if budget else ""
+    whole = "\n".join((_as_given(data), recipe.model_dump_json(), time_))
+    return hashlib.sha256(os.fsencode(whole)).hexdigest()
+
+
+def _as_given(data: str | Path) -> str:
+    """A path in full, for whoever goes on in another folder; a name as it is."""
+    path = Path(data).expanduser()
+    with contextlib.suppress(OSError):
+        if path.exists():
+            return str(path.absolute())
+    return str(data)
+
+
+def _find_pictures(facts: Facts) -> Path:
+    """Where they were; where that was in a cache which is not here, they are unpacked or fetched
+    once more."""
+    root = Path(facts.data_root)
+    with contextlib.suppress(OSError):
+        if facts.location in ("", facts.data_root) or root.exists():
+            return root
+    return read_source(facts.location, cache=default_cache(), download=facts.download).root
 
 
 def _refuse_inside(folder: Path, source: Source) -> None:

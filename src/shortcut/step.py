@@ -45,6 +45,9 @@ def train_step(job: Job, batches: Sequence[Batch], epoch: int, first: int = 0) -
     model = job.classifier.model
     statistics = list(model.buffers())
     before = [statistic.clone() for statistic in statistics]
+    if job.world.unsettled(job.network):
+        _forward_and_back(job, batches[-1:], epoch, first)
+        _undo(job, statistics, before)
     while (taken := _add_gradients(job, batches, epoch, first)) is None:
         _undo(job, statistics, before)
         job.pieces *= 2
@@ -95,12 +98,12 @@ def _forward_and_back(job: Job, batches: Sequence[Batch], epoch: int, first: int
         for piece in pieces:
             counted = min(left, len(piece.labels))
             left -= counted
-            with job.precision.autocast(device):
-                outputs = job.network(piece.images)
-            loss = _loss(outputs.float(), piece, job.recipe.train.label_smoothing, counted)
-            # Gradients are averaged over processes, and here a sum is wanted.
             last = batch is batches[-1] and piece is pieces[-1]
             with world.quiet(job.network, unless=last):
+                with job.precision.autocast(device):
+                    outputs = job.network(piece.images)
+                loss = _loss(outputs.float(), piece, job.recipe.train.label_smoothing, counted)
+                # Gradients are averaged over processes, and here a sum is wanted.
                 (loss * (world.size / total)).backward()
             right = (outputs[:counted].argmax(1) == piece.labels[:counted]).sum()
             figures = torch.stack((loss.detach(), right))  # one wait for the device, not two

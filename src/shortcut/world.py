@@ -4,18 +4,24 @@
 other goes through torch's own collectives: gloo between processors, nccl between GPUs.
 """
 
+import contextlib
+import hashlib
 import os
+import secrets
 import socket
+import time
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from shortcut.errors import ResourceError
+from shortcut.norms import sync_norms
 
 SILENCE = timedelta(minutes=2)
 """A process that says nothing for so long while training is given up (torch waits for 10 to 30
@@ -40,9 +46,8 @@ class World:
     patient: Any = None
     """The group of all processes with time to wait; None where there is one process."""
     launch: str = ""
-    """Names what `torchrun` was asked for, the same after a restart; empty without it."""
-    restarts: int = 0
-    """How often `torchrun` has started the processes anew."""
+    """Names this call of `torchrun`, the same after a restart; empty without it. The id that a
+    person gave (`--rdzv-id`) comes first, then a space and the process of torchrun."""
 
     @property
     def first(self) -> bool:
@@ -126,13 +131,20 @@ class World:
         from torch.nn.parallel import DistributedDataParallel
 
         if synced:
-            _sync_norms(model, self)
+            sync_norms(model, self.device)
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
 
+    def unsettled(self, network: nn.Module) -> bool:
+        """Whether no gradient has gone through a network of `together` yet. Torch decides after the
+        first backward in which order they travel from then on. Where three or more are added, the
+        order decides the last bit: the first backward must not count, or a training that was
+        interrupted would end with other bits."""
+        return self.size > 1 and not getattr(network, "_has_rebuilt_buckets", True)
+
     def quiet(self, network: nn.Module, *, unless: bool) -> AbstractContextManager[None]:
         """Inside, gradients stay where they are: they travel once a step, with the last of its
-        batches."""
+        batches. Torch decides in the forward pass, so that belongs inside as well."""
         if unless or self.size == 1:
             return nullcontext()
         assert isinstance(network, torch.nn.parallel.DistributedDataParallel)
@@ -187,21 +199,30 @@ def find_world(device: str = "auto") -> World:
     """
     size = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     if size == 1:
-        return World(_find_device(device))
+        return World(_find_device(device), launch=_find_launch())
     rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
     place = _find_device(device)
     if place.type == "cuda":
         place = _find_device(f"cuda:{local}")
         torch.cuda.set_device(place)
-    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    patient = _meet(place, restarts)
-    launch = os.environ.get("TORCHELASTIC_RUN_ID", "none")
-    if launch == "none":  # torchrun's default is no name; its process is one
-        launch = f"{socket.gethostname()}-{os.getppid()}"
-    return World(place, rank, size, local, patient, launch, restarts)
+    return World(place, rank, size, local, _meet(place), _find_launch())
 
 
-def _meet(place: torch.device, restarts: int) -> Any:
+def _find_launch() -> str:
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    if name is None:
+        return ""
+    name = "" if name == "none" else name  # torchrun's word for no name
+    agent = os.getppid()
+    # In a container its number is 1 every time, so when it began is looked at as well. Restarts
+    # cannot be told by TORCHELASTIC_RESTART_COUNT: each machine's torchrun counts its own failures.
+    began = ""
+    with contextlib.suppress(OSError):
+        began = Path(f"/proc/{agent}/stat").read_text("utf-8").rpartition(")")[2].split()[19]
+    return f"{name} {socket.gethostname()}-{agent}-{began}"
+
+
+def _meet(place: torch.device) -> Any:
     """Join the other processes; returns the group that has time to wait."""
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
@@ -210,15 +231,44 @@ def _meet(place: torch.device, restarts: int) -> Any:
     try:
         if not distributed.is_initialized():
             store, rank, size = next(iter(rendezvous("env://", timeout=SILENCE)))
-            # torchrun may keep its store when it starts anew (seen with torch 2.14), and the
-            # addresses of the dead would be found in it.
-            store = distributed.PrefixStore(f"start-{restarts}", store)  # pyright: ignore[reportPrivateImportUsage]
+            store = distributed.PrefixStore(_find_round(store, rank, size), store)  # pyright: ignore[reportPrivateImportUsage]
             distributed.init_process_group(
                 backend, store=store, rank=rank, world_size=size, timeout=SILENCE
             )
         return distributed.new_group(backend="gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise ResourceError(f"the other processes cannot be reached: {error}") from error
+
+
+def _find_round(store: Any, rank: int, size: int) -> str:
+    """A name for these very processes, which no earlier ones used.
+
+    torchrun may keep its store when it starts them anew (torch 2.14 does), and the addresses of the
+    dead would be found in it. Nothing that torchrun says is new each time and the same for all, so
+    each leaves a mark of its own; the first reads all marks out, and again while one that it read
+    does not answer: that was left by a dead process whose place is about to be taken.
+    """
+    mark, until = secrets.token_hex(8), time.monotonic() + SILENCE.total_seconds()
+    store.set(f"here/{rank}", mark)
+    while time.monotonic() < until:
+        if rank == 0:
+            marks = [store.get(f"here/{other}").decode() for other in range(size)]
+            store.set("called", " ".join(marks))
+        called = store.get("called").decode()
+        marks = called.split()
+        name = hashlib.sha256(called.encode()).hexdigest()
+        if len(marks) == size and marks[rank] == mark:
+            store.set(f"heard/{mark}", name)
+            if rank == 0 and all(_heard(store, other, name) for other in marks):
+                store.set(name, "begins")
+            if store.check([name]):
+                return name
+        time.sleep(0.05)
+    raise RuntimeError(f"not all {size} came within {SILENCE.total_seconds():.0f} seconds")
+
+
+def _heard(store: Any, mark: str, name: str) -> bool:
+    return store.check([f"heard/{mark}"]) and store.get(f"heard/{mark}").decode() == name
 
 
 def _find_device(device: str) -> torch.device:
@@ -234,45 +284,3 @@ def _find_device(device: str) -> torch.device:
             f"device `{device}` is not available here; try `--device cpu`."
         ) from error
     return found
-
-
-class SyncedNorm(nn.BatchNorm2d):
-    """Batch norm over the pictures of all processes, on processors; on GPUs torch has its own,
-    `torch.nn.SyncBatchNorm`."""
-
-    world: World
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same, by the mean and variance over all processes when training."""
-        if not self.training:
-            return super().forward(input)
-        from torch.distributed.nn.functional import all_reduce
-
-        axes = (0, 2, 3)
-        count = self.world.sum(torch.tensor(float(input.numel() // input.size(1))))
-        mean: Tensor = all_reduce(input.float().sum(axes)) / count
-        centred = input.float() - mean[:, None, None]
-        variance: Tensor = all_reduce(centred.square().sum(axes)) / count
-        self._remember(mean.detach(), variance.detach(), count)
-        scaled = centred * (variance + self.eps).rsqrt()[:, None, None]
-        return (scaled * self.weight[:, None, None] + self.bias[:, None, None]).to(input.dtype)
-
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        assert self.running_mean is not None and self.running_var is not None
-        assert self.num_batches_tracked is not None and self.momentum is not None
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-        self.num_batches_tracked += 1
-
-
-def _sync_norms(model: nn.Module, world: World) -> None:
-    """Every batch norm of `model` changes its kind, and keeps its numbers and its name."""
-    if world.device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return
-    for layer in model.modules():
-        if type(layer) is nn.BatchNorm2d:
-            layer.__class__ = SyncedNorm
-            assert isinstance(layer, SyncedNorm)
-            layer.world = world

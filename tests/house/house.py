@@ -20,6 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         {"models", "data", "optim", "muon", "uncompiled", "schedule", "ema", "metrics"}
         | {
             "world",
+            "norms",
             "allocator",
             "sealed",
             "checkpoint",
@@ -27,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "signals",
             "runlog",
             "runfolder",
+            "improvements",
             "precision",
             "markdown",
             "fonts",
@@ -54,6 +56,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),
+    "world": frozenset({"norms"}),
     "optim": frozenset({"muon", "uncompiled"}),
     "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),

@@ -41,7 +41,7 @@ def test_every_window_of_a_save_in_nine_saves(zygote: Zygote, whole: Path, tmp_p
         assert ended.code == -signal.SIGKILL, ended.said
         found = load_state(run / "resume")
         assert found is not None and found[1] == ()
-        if number % 4 == 0:
+        if number % 4 == 0 or number >= 8 * save:  # the last states leave nothing to be trained
             finish(zygote, run)
             assert list(differences(whole, run)) == []
         shutil.rmtree(run)

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -95,9 +97,21 @@ def test_killed_and_started_anew_they_end_with_the_same_bits(
     ended = zygote.train(run, *BATCHES, world=2, often=True, fault=fault, at_rank=rank)
     assert ended.codes[rank] == -KILL
     assert ended.codes[1 - rank] == 5, ended.said  # it noticed, and did not hang
-    ended = zygote.train(run, *BATCHES, world=2, restarts=1)
+    ended = zygote.train(run, *BATCHES, world=2)
     assert ended.codes == (0, 0), ended.said
     assert list(differences(pair, run)) == []
+
+
+def test_three_started_anew_end_with_the_same_bits(zygote: Zygote, tmp_path: Path) -> None:
+    """Of three numbers it matters which two are added first."""
+    ended = zygote.train(tmp_path / "whole", *BATCHES, world=3)
+    assert ended.codes == (0, 0, 0), ended.said
+    fault = {"at": "step", "number": 4, "signal": KILL}
+    ended = zygote.train(tmp_path / "run", *BATCHES, world=3, often=True, fault=fault, at_rank=2)
+    assert ended.codes == (5, 5, -KILL), ended.said
+    ended = zygote.train(tmp_path / "run", *BATCHES, world=3)
+    assert ended.codes == (0, 0, 0), ended.said
+    assert list(differences(tmp_path / "whole", tmp_path / "run")) == []
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -129,21 +143,84 @@ def test_batches_too_small_for_all_are_refused(zygote: Zygote, tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
+class Machine:
+    """What stands for one: a torchrun of its own, on this machine."""
+
+    def __init__(self, zygote: Zygote, run: Path, victim: str, *launch: str, **more: str) -> None:
+        command = [sys.executable, "-m", "torch.distributed.run", *launch, "--max-restarts=2"]
+        command += [str(ROOT / "tests/survival/once.py"), victim, "train", str(zygote.photos)]
+        command += ["--recipe", str(zygote.folder / "tiny.yaml")]
+        for name, value in HARD.items():
+            command += ["--set", f"{name}={value}"]
+        command += [*BATCHES, "--output", str(run), "--log-interval", "2", "--quiet"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | more
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def ends_well(self) -> None:
+        try:
+            said, _ = self.process.communicate(timeout=200)
+        finally:
+            self.process.kill()
+        assert self.process.returncode == 0, said
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_torchrun_starts_them_anew(pair: Path, zygote: Zygote, tmp_path: Path, rank: int) -> None:
     """The real thing, with a process that kills itself the first time."""
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node=2", "--max-restarts=2", str(ROOT / "tests/survival/once.py")]
-    command += [str(rank), "train", str(zygote.photos)]
-    command += ["--recipe", str(zygote.folder / "tiny.yaml")]
-    for name, value in HARD.items():
-        command += ["--set", f"{name}={value}"]
-    command += [*BATCHES, "--output", str(run), "--log-interval", "2", "--quiet"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    Machine(zygote, run, str(rank), "--standalone", "--nproc-per-node=2").ends_well()
     assert (run / "resume" / "killed").exists()
     assert list(differences(pair, run)) == []
+
+
+def test_torchrun_starts_one_process_anew(zygote: Zygote, tmp_path: Path) -> None:
+    ended = zygote.train(tmp_path / "whole", *BATCHES)
+    assert ended.code == 0, ended.said
+    run = tmp_path / "run"
+    Machine(zygote, run, "0", "--standalone", "--nproc-per-node=1").ends_well()
+    assert (run / "resume" / "killed").exists()
+    assert list(differences(tmp_path / "whole", run)) == []
+
+
+def machines(nodes: str) -> list[str]:
+    """Options for several."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    place = [f"--rdzv-endpoint=127.0.0.1:{port}", "--local-addr=127.0.0.1"]
+    patience = "--rdzv-conf=last_call_timeout=1,join_timeout=60,read_timeout=60"
+    named = ["--rdzv-backend=c10d", "--rdzv-id=photos-1", patience]
+    return [f"--nnodes={nodes}", "--nproc-per-node=1", *place, *named]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("shared", ["0", "1"])
+def test_two_machines_start_anew(pair: Path, zygote: Zygote, tmp_path: Path, shared: str) -> None:
+    """With torchrun's store kept from one start to the next, and with a new one for each."""
+    run, launch = tmp_path / "run", machines("2")
+    own = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": shared}
+    both = [Machine(zygote, run, "1", *launch, **own) for _ in range(2)]
+    for machine in both:
+        machine.ends_well()
+    assert (run / "resume" / "killed").exists()
+    assert list(differences(pair, run)) == []
+
+
+@pytest.mark.nightly
+def test_a_machine_that_comes_later_takes_part(zygote: Zygote, tmp_path: Path) -> None:
+    """Torchrun starts all anew for it and counts no failure."""
+    run, launch = tmp_path / "run", machines("1:2")
+    own = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    first = Machine(zygote, run, "alone", *launch, **own)
+    deadline = time.monotonic() + 60
+    while not (run / "best.safetensors").exists() and not list(run.glob("resume/*-step-*")):
+        assert time.monotonic() < deadline and first.process.poll() is None
+        time.sleep(0.1)
+    second = Machine(zygote, run, "alone", *launch, **own)
+    first.ends_well()
+    second.ends_well()
+    assert "resumed in epoch" in (run / "log.txt").read_text("utf-8")
+    found = load_state(run / "resume")
+    assert found is not None and len(found[0].history) == 3
