@@ -1,6 +1,7 @@
 """Going on: from which state, with which recipe and pictures, and who may."""
 
 import itertools
+import re
 import shutil
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import shortcut
 from shortcut.budget import Budget
 from shortcut.checkpoint import load_state
 from shortcut.errors import DataError, ModelError, ResourceError
-from shortcut.events import EpochEnd, Notice, Step
+from shortcut.events import EpochEnd, Event, Notice, Step
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
 from shortcut.runs import resuming, training
@@ -170,6 +171,20 @@ def test_pictures_that_can_be_read_again_are_told(photos: Path, tmp_path: Path) 
         drain(resuming(tmp_path / "run"))
     _, outcome = drain(resuming(tmp_path / "run", accept_data_change=True))
     assert outcome.val.images > 0
+
+
+def test_another_torch_than_before_is_told(photos: Path, tmp_path: Path) -> None:
+    stop_at(training(photos, recipe_of(tmp_path), output=tmp_path / "run"), is_step)
+    file = tmp_path / "run" / "environment.json"
+    text = re.sub(r'"torch": "[^"]+"', '"torch": "1.0.0"', file.read_text("utf-8"))
+    file.write_text(text, "utf-8")
+    events, _ = drain(resuming(tmp_path / "run"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert sum(text.startswith("torch was 1.0.0 and is ") for text in told) == 1
+
+
+def is_step(event: Event) -> bool:
+    return isinstance(event, Step)
 
 
 def test_resume_from_python(photos: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from shortcut.pace import Pace, count_work, describe_forecast
 from shortcut.precision import Choice
 from shortcut.preparation import Parts, prepare
 from shortcut.recipe import to_yaml
-from shortcut.runfolder import Facts, clear_run_folder
+from shortcut.runfolder import Facts, changed_since, clear_run_folder
 from shortcut.runlog import Mark, RunLog
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
@@ -144,7 +144,7 @@ def _train(
             state, problems = found
             restore(job, state)
             keeper.rewind(state)
-            for line in (*problems, _where(job)):
+            for line in (*changed_since(facts), *problems, _where(job)):
                 log.write(Notice(line))
                 yield Notice(line)
         else:

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from shortcut.products import use_products
+
 Format = Literal["fp32", "bf16"]
 
 
@@ -24,9 +26,12 @@ class Precision:
     channels_last: bool
     compiled: bool = False
     """The network goes through `torch.compile`."""
+    products: bool = False
+    """Weight gradients are matrix products, where few pixels make that fast (`products`)."""
 
     def prepare(self, model: nn.Module) -> None:
         """Bring a network into the layout, and compile it where that was chosen; in place."""
+        use_products(model, self.products)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         model.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
         if self.compiled:
@@ -43,14 +48,16 @@ class Precision:
 
     def describe(self) -> str:
         """`bf16, channels last` and the like."""
-        words = [self.format, "channels last" * self.channels_last, "compiled" * self.compiled]
+        words = [self.format, "channels last" * self.channels_last]
+        words += ["gradients as products" * self.products, "compiled" * self.compiled]
         return ", ".join(filter(None, words))
 
 
 PLAIN = Precision("fp32", channels_last=False)
 EXACT = Precision("fp32", channels_last=True)
 """What final figures and predictions are computed in."""
-CANDIDATES = (PLAIN, EXACT, Precision("bf16", channels_last=True))
+BF16 = Precision("bf16", channels_last=True)
+CANDIDATES = (PLAIN, EXACT, BF16, replace(BF16, products=True))
 HOPELESS = 2.5
 """A candidate whose second step takes so many times as long as the best's is not timed again: on
 processors without bfloat16 that would be a third of the test."""
@@ -78,7 +85,8 @@ def choose_precision(
 ) -> Choice:
     """Time a few training steps of a copy of `model` in each candidate and take the fastest.
 
-    A `wanted` format is taken untimed, so that two runs of one recipe compute the same bits.
+    A `wanted` format is taken untimed, so that two runs of one recipe compute the same bits; and
+    without products, which nothing has shown to be the faster way there.
 
     Args:
         compiled: try the fastest candidate compiled as well, once that is warm.
@@ -94,6 +102,9 @@ def choose_precision(
     speeds: dict[Precision, float] = {}
     shortest = math.inf
     for candidate in CANDIDATES:
+        # A variant of the one before, for oneDNN: cuDNN is good at what it replaces.
+        if candidate.products and (device.type != "cpu" or _fastest(speeds) != BF16):
+            continue
         candidate.prepare(trial)
         # The first step warms up: kernels are built, on a GPU for a second or more.
         _, seconds = (_step_seconds(trial, candidate, images) for _ in range(2))
@@ -101,13 +112,17 @@ def choose_precision(
             seconds = min(seconds, _step_seconds(trial, candidate, images))
         shortest = min(shortest, seconds)
         speeds[candidate] = pictures / seconds
-    best = max(speeds, key=lambda candidate: speeds[candidate])
+    best = _fastest(speeds)
     if compiled:
         candidate = replace(best, compiled=True)
         speeds[candidate] = pictures / _compiled_seconds(trial, candidate, images)
         if speeds[candidate] > WORTH_COMPILING * speeds[best]:
             best = candidate
     return Choice(best, {candidate.describe(): speed for candidate, speed in speeds.items()})
+
+
+def _fastest(speeds: dict[Precision, float]) -> Precision:
+    return max(speeds, key=lambda candidate: speeds[candidate])
 
 
 def _compiled_seconds(trial: nn.Module, candidate: Precision, images: Tensor) -> float:

@@ -89,6 +89,19 @@ def gather_facts(
     )
 
 
+def changed_since(facts: Facts) -> list[str]:
+    """A line for each thing that decides the last bits and is another now than in `facts`."""
+    pairs = {
+        "torch": (facts.versions.get("torch"), importlib.metadata.version("torch")),
+        "the number of processors": (facts.cpus, os.cpu_count() or 1),
+    }
+    return [
+        f"{name} was {then} and is {now}: the last bits may be others than without an interruption"
+        for name, (then, now) in pairs.items()
+        if then != now
+    ]
+
+
 def make_run_folder(wanted: Path | None, name: str, launch: str = "") -> Path:
     """Create the folder of a new run: `wanted` itself, or `runs/NAME`, `runs/NAME-2`, ...
 
