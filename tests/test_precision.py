@@ -27,13 +27,20 @@ def model() -> nn.Module:
 
 def test_descriptions():
     described = [candidate.describe() for candidate in CANDIDATES]
-    assert described == ["fp32", "fp32, channels last", "bf16, channels last"]
+    assert described == [
+        "fp32",
+        "fp32, channels last",
+        "bf16, channels last",
+        "bf16, channels last, gradients as products",
+    ]
     assert PLAIN.describe() == "fp32"
 
 
 def test_auto_times_every_candidate_and_takes_one(model):
     choice = choose(model, "auto")
-    assert list(choice.images_per_second) == [candidate.describe() for candidate in CANDIDATES]
+    *formats, products = [candidate.describe() for candidate in CANDIDATES]
+    # Products are a variant of bfloat16: tried only where that is the fastest.
+    assert list(choice.images_per_second) in (formats, [*formats, products])
     assert choice.precision in CANDIDATES
     assert all(speed > 0 for speed in choice.images_per_second.values())
 
@@ -41,7 +48,9 @@ def test_auto_times_every_candidate_and_takes_one(model):
 @pytest.mark.parametrize("fastest", CANDIDATES, ids=Precision.describe)
 def test_the_fastest_is_taken(model, monkeypatch, fastest):
     def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
-        return 1.0 if candidate == fastest else 2.0
+        if candidate == fastest:
+            return 1.0
+        return 2.0 if candidate.format == fastest.format else 3.0
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     choice = choose(model, "auto", batch_size=8)
@@ -61,7 +70,7 @@ def test_a_slow_first_step_rules_nothing_out(model, monkeypatch):
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     assert choose(model, "auto").precision.format == "bf16"
-    assert [taken.count(candidate) for candidate in CANDIDATES] == [3, 2, 3]
+    assert [taken.count(candidate) for candidate in CANDIDATES] == [3, 2, 3, 3]
 
 
 @pytest.mark.parametrize("wanted", ["fp32", "bf16"])

@@ -21,6 +21,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         | {
             "world",
             "norms",
+            "products",
             "allocator",
             "sealed",
             "checkpoint",
@@ -56,6 +57,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),
+    "precision": frozenset({"products"}),
     "world": frozenset({"norms"}),
     "optim": frozenset({"muon", "uncompiled"}),
     "muon": frozenset({"uncompiled"}),
