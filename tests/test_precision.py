@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from shortcut import precision
-from shortcut.precision import CANDIDATES, PLAIN, Choice, Precision, choose_precision
+from shortcut.precision import BF16, CANDIDATES, PLAIN, Choice, Precision, choose_precision
+from shortcut.products import ProductConv2d
 
 CPU = torch.device("cpu")
 
@@ -58,6 +59,33 @@ def test_the_fastest_is_taken(model, monkeypatch, fastest):
     assert choice.images_per_second[fastest.describe()] == 8
 
 
+@pytest.mark.parametrize(
+    ("fp32", "device", "taken"), [(2.0, "cpu", True), (0.5, "cpu", False), (2.0, "meta", False)]
+)
+def test_products_are_tried_where_bf16_is_fastest_on_a_processor(
+    model, monkeypatch, fp32, device, taken
+):
+    timed: set[Precision] = set()
+
+    def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
+        timed.add(candidate)
+        return fp32 if candidate.format == "fp32" else 1.0 - 0.1 * candidate.products
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    place = torch.device(device)  # meta: what is no CPU
+    choice = choose_precision(model, "auto", image_size=16, batch_size=4, device=place)
+    assert choice.precision.products is taken
+    assert (CANDIDATES[3] in timed) is taken
+
+
+def test_products_have_to_be_faster(model, monkeypatch):
+    def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
+        return 1.0 if candidate.format == "bf16" else 2.0
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    assert choose(model, "auto").precision == BF16
+
+
 def test_a_slow_first_step_rules_nothing_out(model, monkeypatch):
     """Kernels are built in it; only what is slow when warm is not timed a third time."""
     taken: list[Precision] = []
@@ -79,7 +107,7 @@ def test_a_wanted_format_is_taken_whatever_is_fast(model, monkeypatch, wanted):
         precision, "_step_seconds", lambda m, c, i: 9.0 if c.format == wanted else 0.001
     )
     choices = [choose(model, wanted) for _ in range(3)]
-    assert choices[0].precision.format == wanted
+    assert choices[0].precision == Precision(wanted, channels_last=True)
     assert choices[0] == choices[1] == choices[2]  # no clock decides
 
 
@@ -151,6 +179,18 @@ def test_what_a_format_does_to_a_step(candidate):
         out = layer(images)
     assert out.dtype == (torch.bfloat16 if candidate.format == "bf16" else torch.float32)
     assert layer.weight.dtype == torch.float32
+
+
+def test_products_come_and_go_with_the_precision():
+    layer = nn.Conv2d(3, 4, 3, bias=False)
+    for candidate in (*CANDIDATES, *reversed(CANDIDATES)):
+        candidate.prepare(layer)
+        assert type(layer) is (ProductConv2d if candidate.products else nn.Conv2d)
+
+
+def test_an_older_record_of_a_precision_has_no_products():
+    older = {"format": "bf16", "channels_last": True, "compiled": False}
+    assert Precision(**older) == BF16
 
 
 def test_plain_switches_a_surrounding_bf16_off():

@@ -1,6 +1,7 @@
 """Weight gradients by products are torch's own, but for the order of additions."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -105,3 +106,78 @@ def test_many_pixels_are_left_to_torch(side, used, monkeypatch):
     use_products(layer, True)
     gradients(layer, torch.randn(8, 32, side, side))
     assert bool(called) == used
+
+
+def test_a_gradient_lies_as_its_weight_does():
+    layer = nn.Conv2d(32, 8, 3, bias=False).to(memory_format=torch.channels_last)
+    use_products(layer, True)
+    found = gradients(layer, torch.randn(2, 32, 6, 6))["weight"]
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_sums_are_held_in_float32():
+    """Over 1,568 pixels: in bfloat16 they would be off by several times the last digit."""
+    torch.manual_seed(0)
+    layer = nn.Conv2d(128, 16, 3, padding=1, bias=False).bfloat16()
+    images = torch.randn(32, 128, 7, 7).bfloat16().requires_grad_()
+    into = torch.randn(32, 16, 7, 7).bfloat16()
+    exact = copy.deepcopy(layer).double()
+    use_products(layer, True)
+    (found,) = torch.autograd.grad(layer(images), layer.weight, into)
+    (truth,) = torch.autograd.grad(exact(images.double()), exact.weight, into.double())
+    assert float((found.double() - truth).norm() / truth.norm()) < 2**-8
+
+
+def test_it_can_be_differentiated_twice():
+    layer = nn.Conv2d(3, 2, 2, 2, 1, bias=False).double()
+    use_products(layer, True)
+    images = torch.randn(1, 3, 2, 2, dtype=torch.float64, requires_grad=True)
+    weight = layer.weight.detach().clone().requires_grad_()
+
+    def call(images: Tensor, weight: Tensor) -> Tensor:
+        return torch.func.functional_call(layer, {"weight": weight}, (images,))
+
+    assert "_Convolution" in str(call(images, weight).grad_fn)
+    assert torch.autograd.gradgradcheck(call, (images, weight))
+
+
+def test_what_is_frozen_gets_no_gradient():
+    layer = nn.Conv2d(8, 8, 3, bias=False)
+    use_products(layer, True)
+    layer(torch.rand(1, 8, 3, 3)).sum().backward()  # pictures of the first layer: data
+    assert layer.weight.grad is not None
+    layer.weight.requires_grad_(False)
+    assert not layer(torch.rand(1, 8, 3, 3)).requires_grad
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_a_training_step_has_the_same_answers(bf16):
+    torch.manual_seed(0)
+    model = create_model("resnet18_pool32", num_classes=2).to(memory_format=torch.channels_last)
+    images = torch.randn(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    twin = copy.deepcopy(model)
+    use_products(twin, True)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        assert torch.equal(twin(images), model(images))
+
+
+def test_a_pickle_and_a_state_fit_both_ways():
+    model = create_model("resnet20", num_classes=2)
+    plain, weights = model.state_dict(), list(model.parameters())
+    use_products(model, True)
+    assert all(new is old for new, old in zip(model.parameters(), weights, strict=True))
+    twin = pickle.loads(pickle.dumps(model))
+    assert any(type(module) is ProductConv2d for module in twin.modules())
+    twin.load_state_dict(plain)
+    create_model("resnet20", num_classes=2).load_state_dict(twin.state_dict())
+
+
+def test_it_can_be_compiled():
+    """Forward and backward, by a backend that needs no compiler."""
+    layer = nn.Conv2d(32, 4, 3, padding=1, bias=False)
+    images = torch.rand(2, 32, 4, 4)
+    expected = gradients(layer, images)
+    use_products(layer, True)
+    layer.compile(backend="aot_eager")
+    for name, found in gradients(layer, images).items():
+        torch.testing.assert_close(found, expected[name])
