@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from shortcut import products
 from shortcut.models import create_model
+from shortcut.models.work import multiply_adds
 from shortcut.products import ProductConv2d, use_products
 
 SIDES = st.integers(1, 9)
@@ -181,3 +182,12 @@ def test_it_can_be_compiled():
     layer.compile(backend="aot_eager")
     for name, found in gradients(layer, images).items():
         torch.testing.assert_close(found, expected[name])
+
+
+def test_its_work_can_be_counted_with_weights_that_are_trained():
+    """As at the end of each training, for the share of the matrix rate."""
+    model = create_model("resnet18", num_classes=2)
+    before = multiply_adds(model, 64)
+    use_products(model, True)
+    assert multiply_adds(model, 64) == before
+    assert model.conv1.weight.requires_grad

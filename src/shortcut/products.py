@@ -36,12 +36,12 @@ class ProductConv2d(nn.Conv2d):
     """A convolution whose weight gradient is one matrix product, for pictures that suit it."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        wanted = torch.is_grad_enabled() and weight.requires_grad
+        # On `meta`, where work is counted, torch cannot even be asked for autocast.
+        wanted = torch.is_grad_enabled() and weight.requires_grad and input.device.type == "cpu"
         if not (wanted and input.ndim == 4 and self._few_pixels(input)):
             return super()._conv_forward(input, weight, bias)
-        device = input.device.type
-        if torch.is_autocast_enabled(device):  # which would cast where no gradient could follow
-            dtype = torch.get_autocast_dtype(device)
+        if torch.is_autocast_enabled("cpu"):  # which would cast where no gradient could follow
+            dtype = torch.get_autocast_dtype("cpu")
             input, weight = input.to(dtype), weight.to(dtype)
         return _Convolution.apply(input, weight, self.stride, self.padding)
 
