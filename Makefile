@@ -7,11 +7,13 @@ BENCH  ?= $(filter-out benchmarks/pairs.py,$(sort $(wildcard benchmarks/*.py)))
 
 BIN    := .venv/bin
 
-# uv installs in a fraction of pip's time; where it cannot be had, pip does the same.
+# uv installs in a fraction of pip's time; where it cannot be had, pip does the same. Compiled now,
+# not at the first start: and where Python may not write what it compiled, torch takes 3 s more in
+# every process.
 # The constraints bind the build backend too (-b, PIP_CONSTRAINT).
 define install
 	@if [ -x $(BIN)/uv ]; then \
-		$(BIN)/uv pip install --quiet --python $(BIN)/python \
+		$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python \
 			-c constraints.txt -b constraints.txt -e '$(1)'; \
 	else \
 		PIP_CONSTRAINT='$(CURDIR)/constraints.txt' $(BIN)/python -m pip install --quiet -e '$(1)'; \
@@ -23,6 +25,9 @@ define checks
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 endef
+
+# A test on every core; who is done takes from the others.
+spread := -n logical --dist worksteal
 
 # Prerequisites install before a recipe is expanded: INSTALLED is set in between.
 BEGIN := $(shell date +%s)
@@ -55,14 +60,14 @@ demo: .venv/.base  ## install, train on real handwritten digits, evaluate, predi
 test: .venv/.dev  ## install with the dev extra, then every check and every test
 	$(eval INSTALLED := $(shell date +%s))
 	$(checks)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(spread)
 	@$(call time,checks and tests)
 
 check: .venv/.dev  ## lint, format and types, changing nothing
 	$(checks)
 
 nightly: .venv/.dev  ## the tests that take minutes
-	$(BIN)/python -m pytest -m nightly
+	$(BIN)/python -m pytest $(spread) -m nightly
 
 docs: .venv/.dev  ## build the pages that teach, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -31,8 +31,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Keep torch to one thread: tiny tensors gain nothing from more, and where something else runs
-    threads that wait for each other lose minutes."""
+    """Keep torch to one thread, here and in what tests start: tiny tensors gain nothing from more,
+    and where something else runs threads that wait for each other lose minutes."""
+    os.environ["OMP_NUM_THREADS"] = "1"
     torch = sys.modules.get("torch")  # only if a test file has imported it: many need no torch
     if torch is not None:
         torch.set_num_threads(1)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from shortcut.data.archives import unpack
+from shortcut.data.archives import unpacking
 from shortcut.data.sources import read_source
 from shortcut.errors import DataError
+from shortcut.events import run_silently
 
 TWO = {"cat/1.jpg": b"one", "dog/2.png": b"two"}
 MEGABYTE = 1 << 20
@@ -91,6 +92,11 @@ def everything(folder: Path) -> dict[str, bytes | None]:
                 content = file.read(MEGABYTE)
         found[path.relative_to(folder).as_posix()] = content
     return found
+
+
+def unpack(archive: Path, cache: Path) -> Path:
+    """Where an archive was unpacked."""
+    return run_silently(unpacking(archive, cache))
 
 
 def written(archive: Path, cache: Path) -> dict[str, bytes]:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,15 +22,6 @@ from shortcut.precision import CANDIDATES, PLAIN
 
 CLASSES = ("ant", "bee", "cow")
 SHAPES = [(30, 20), (12, 14), (100, 20), (20, 20), (64, 48)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On a busy machine every layer of a small network would wait for the second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from shortcut.planning import (
     measure_costs,
     plan_epochs,
 )
+from shortcut.world import World
 
 COSTS = st.builds(
     Costs, fixed=st.floats(0, 1e-2), per_pixel=st.floats(1e-9, 1e-5), measuring=st.floats(0, 1e-2)
@@ -152,6 +153,20 @@ def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
     training, measuring = 100 / 10 * (1 / 4 + 1), (2 * 30 + 30 + 60) / 10 / 3
     expected = training + measuring + planning.CLOSING
     assert forecast(job, Work(100, 30, 60)) == pytest.approx(expected)
+
+
+def test_of_several_processes_each_does_its_share(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(planning, "_step_seconds", lambda _, size: 1e-6 * size**2)
+    job = make_job(tiny_photos)
+    job.tested = 10.0
+    job.plan([32])
+    alone, told = measure_costs(job, (16, 32)), forecast(job, Work(100, 30, 60))
+    four = replace(job, world=World(torch.device("cpu"), size=4))
+    assert measure_costs(four, (16, 32)).per_pixel == pytest.approx(alone.per_pixel / 4)
+    quicker = forecast(four, Work(100, 30, 60))
+    assert quicker - planning.CLOSING == pytest.approx((told - planning.CLOSING) / 4)
 
 
 def test_a_larger_machine_does_everything_faster():

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 
@@ -67,6 +69,28 @@ def flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def remove_unused(folder: Path, limit: float, before: float = float("inf")) -> None:
+    """Remove the longest unused folders in `folder` until those left take at most `limit` bytes.
+
+    Args:
+        before: a folder that was used (its time of change) at this time or later stays: seconds
+            since 1970.
+    """
+    used = 0
+    for at, size, place in sorted(_weighed(folder), reverse=True):
+        used += size
+        if used > limit and at < before:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _weighed(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """Time of change, bytes and path of each folder inside."""
+    for place in folder.glob("*/"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be tidying too
+            size = sum(file.lstat().st_size for file in place.rglob("*"))
+            yield place.stat().st_mtime, size, place
 
 
 def reason_of(error: Exception) -> str:

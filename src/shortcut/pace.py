@@ -45,7 +45,7 @@ def choose_by_budget(
     work = count_work(parts)
     if not choice.images_per_second:
         return recipe, choice
-    rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
+    rate = max(choice.images_per_second.values()) * multiply_adds(model, size) * world.size
     reading = READING * (work.train + work.val + work.test)
     level = choose_level(rate, work, budget.left() - reading, classes)
     # A network to be compiled is tested once more, as it will be.

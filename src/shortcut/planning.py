@@ -130,7 +130,8 @@ def choose_batch(pictures: int, largest: int) -> int:
 def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     """Time training steps at the smallest and the largest of `sizes`, and a batch of validation.
 
-    On a copy: `job` is not changed.
+    On a copy, by this process alone: `job` is not changed. Of several processes each does its share
+    at the same time; what they then take from each other is seen in the first epoch.
     """
     alone = replace(job.classifier, model=copy.deepcopy(job.classifier.model))
     unsync_norms(alone.model)  # the other processes do something else meanwhile
@@ -148,7 +149,8 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     started = time.perf_counter()
     measure(trial.classifier, few, job.precision)
     measuring = (time.perf_counter() - started) / count
-    return Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
+    costs = Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
+    return costs.scaled(1 / job.world.size)
 
 
 def _step_seconds(trial: Job, size: int) -> float:
@@ -169,7 +171,7 @@ def _step_seconds(trial: Job, size: int) -> float:
 def forecast(job: Job, work: Work) -> float:
     """Seconds from the first step of `job` to its last file, by nothing but the self-test of number
     formats: rough (it knows one size and no optimizer), and free."""
-    per_picture = 1 / job.tested
+    per_picture = 1 / (job.tested * job.world.size)
     costs = Costs(0.0, per_picture / job.recipe.data.image_size**2, per_picture / 3)
     return sum(work.epoch(size, costs) for size in job.train.sizes) + work.ending(costs)
 

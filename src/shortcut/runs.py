@@ -17,7 +17,7 @@ from shortcut.budget import Budget
 from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
 from shortcut.data.samples import Source
-from shortcut.data.sources import default_cache, read_source
+from shortcut.data.sources import default_cache, read_source, reading_source
 from shortcut.data.splits import read_split, read_table, split_table
 from shortcut.errors import DataError
 from shortcut.events import Event, run_silently
@@ -117,7 +117,7 @@ def training(
     if started := _launched_before(place, world, asked):
         return (yield from _resuming(started, world, stop, lang=None, changed=False))
     with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
-        source = read_source(data, cache=default_cache(), download=download)
+        source = yield from reading_source(data, cache=default_cache(), download=download)
     parts, measured_on = choose_parts(source, recipe)
     choice = None
     if budget and budget.free and recipe.model.weights == "none" and world.first:

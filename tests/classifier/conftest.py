@@ -1,24 +1,13 @@
 """One saved classifier for all tests here, and one thread."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from tests.classifier.made import make
 
 from shortcut.classifier import Classifier, load
 from shortcut.data.preprocess import Preprocess
 from shortcut.recipe import read_recipe
-
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On a busy machine every layer of a small network would wait for the second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="package")

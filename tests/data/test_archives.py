@@ -6,7 +6,9 @@ import os
 import shutil
 import stat
 import tarfile
+import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,16 +21,17 @@ from tests.packing import (
     save,
     set_bits,
     tarred,
+    unpack,
     written,
     zipped,
 )
 
 from shortcut.data import archives
-from shortcut.data.archives import read_archive, unpack
 from shortcut.data.folders import PICTURE_ENDINGS, read_folder
 from shortcut.data.intake import Intake
-from shortcut.data.sources import read_source
+from shortcut.data.sources import read_source, reading_source
 from shortcut.errors import DataError, ResourceError
+from shortcut.events import Progress
 
 FORMATS = {"zip": "zip", "tar": "tar", "gztar": "tar.gz", "bztar": "tar.bz2", "xztar": "tar.xz"}
 TABLE = b"path,label\nimages/1.jpg,cat\nimages/2.jpg,dog\n"
@@ -143,10 +146,25 @@ def test_a_second_run_finds_it(data: Path, cache: Path, monkeypatch: pytest.Monk
     with monkeypatch.context() as patch:
         patch.setattr(archives, "_fill", lambda *_: pytest.fail("unpacked a second time"))
         assert unpack(archive, cache) == place
-        assert read_archive(archive, cache=cache).classes == ("cat", "dog")
+        assert read_source(archive, cache=cache).classes == ("cat", "dog")
     os.utime(archive, (1, 1))
     assert unpack(archive, cache) != place  # for all one knows it has changed
     assert everything(data) == before
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
+def test_unpacking_tells_how_far_it_is(ending: str, data: Path, cache: Path) -> None:
+    entries = {f"{kind}/{number}.jpg": b"x" * 50_000 for kind in "ab" for number in range(20)}
+    content = (
+        zipped(entries.items()) if ending == "zip" else PACKERS[ending](tarred(entries.items()))
+    )
+    archive = save(data / f"a.{ending}", content)
+    seen = list(reading_source(archive, cache=cache))
+    assert len(seen) == 40 and {event.what for event in seen} == {"unpacking"}
+    done = [event.done for event in seen]
+    assert done == sorted(done)
+    assert 0 < done[0] <= done[-1] <= seen[-1].total == (40 if ending == "zip" else len(content))
+    assert not list(reading_source(archive, cache=cache))
 
 
 def test_what_was_tidied_away_is_unpacked_again(data: Path, cache: Path) -> None:
@@ -169,8 +187,8 @@ def test_another_process_may_be_faster(
     archive, fill = save(data / "a.zip", zipped(TWO.items())), archives._fill
     inodes: list[int] = []
 
-    def slow(intake: Intake, file: IO[bytes]) -> None:
-        fill(intake, file)
+    def slow(intake: Intake, file: IO[bytes]) -> Iterator[Progress]:
+        yield from fill(intake, file)
         monkeypatch.undo()
         inodes.append((unpack(archive, cache) / "cat" / "1.jpg").stat().st_ino)
 
@@ -199,6 +217,22 @@ def test_what_a_killed_process_left_goes_after_a_day(data: Path, cache: Path) ->
         os.utime(cache / "unpacked" / name, (then, then))
     place = unpack(save(data / "a.zip", zipped(TWO.items())), cache)
     assert {path.name for path in place.parent.iterdir()} == {place.name, "0.partial-new"}
+
+
+def test_the_longest_unused_goes_where_all_take_too_much(
+    data: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = [save(data / f"{number}.zip", zipped(TWO.items())) for number in range(4)]
+    places, day = [unpack(archive, cache) for archive in packed[:3]], 24 * 60 * 60
+    for place, days in zip(places, (8, 9, 6), strict=True):
+        os.utime(place, (time.time() - days * day,) * 2)
+    unpack(packed[3], cache)
+    assert all(place.exists() for place in places)  # the disk is large
+    monkeypatch.setattr(archives, "_DISK_SHARE", 0.0)
+    shutil.rmtree(unpack(packed[3], cache))
+    assert unpack(packed[0], cache) == places[0]  # that is to use it
+    unpack(packed[3], cache)
+    assert [place.exists() for place in places] == [True, False, True]
 
 
 def test_what_cannot_be_read_or_written(data: Path, cache: Path, permissions_bind: None) -> None:

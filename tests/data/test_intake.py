@@ -20,13 +20,13 @@ from tests.packing import (
     set_bits,
     tar_name,
     tarred,
+    unpack,
     written,
     zip_name,
     zipped,
 )
 
 from shortcut.data import intake
-from shortcut.data.archives import unpack
 from shortcut.errors import DataError, ResourceError
 
 NAMES = {
@@ -146,7 +146,7 @@ def test_more_than_there_is_room_for(
         patch.setattr(intake, "MAX_BYTES", 100_000)
         assert "it unpacks to more than 0 GB" in refused(archive, cache)
     with monkeypatch.context() as patch:
-        free = SimpleNamespace(free=intake.SPARE + 100_000)
+        free = SimpleNamespace(free=intake.SPARE + 100_000, total=10**12)
         patch.setattr(shutil, "disk_usage", lambda _: free)
         text = r"unpacks to more than the 0\.0 GB that may be written in .* set SHORTCUT_CACHE"
         with nothing_left(cache), pytest.raises(ResourceError, match=text):

@@ -13,10 +13,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.packing import MEGABYTE, PACKERS, TWO, refused, save, tarred, zipped
+from tests.packing import MEGABYTE, PACKERS, TWO, refused, save, tarred, unpack, zipped
 
 from shortcut.data import intake
-from shortcut.data.archives import unpack
 from shortcut.errors import DataError
 
 WHOLE: Mapping[str, bytes] = {

@@ -1,7 +1,6 @@
 """`relatives.py`: no shortcuts, shortcuts without weights, the tutorial's differences."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -31,15 +30,6 @@ def on_meta(name: str, num_classes: int = 1000) -> ResNet:
 
 def count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Where cores are shared, two threads wait for each other longer than small tensors take."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

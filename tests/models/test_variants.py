@@ -1,7 +1,6 @@
 """`variants.py`: the table, its rules for stems, and what it says to a wrong name."""
 
 import dataclasses
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,15 +16,6 @@ from shortcut.models.variants import SMALL_PICTURE
 EITHER = [name for name, row in VARIANTS.items() if row.stem is None]
 FIXED = [name for name, row in VARIANTS.items() if row.stem is not None]
 WANTED = ["auto", "standard", "small"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Where cores are shared, two threads wait for each other longer than small tensors take."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

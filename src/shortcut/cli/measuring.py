@@ -36,15 +36,16 @@ def evaluate(
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
     from shortcut import conclusion, console
-    from shortcut.data.sources import choose_part, default_cache, read_source
+    from shortcut.data.sources import choose_part, default_cache, reading_source
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
 
     classifier = _load(model, device, max_pixels)
-    source = read_source(data, cache=default_cache(), download=download)
-    chosen, samples = choose_part(source, part)
-    story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
     with console.Screen() as screen:
+        reading = reading_source(data, cache=default_cache(), download=download)
+        source = run_silently(heard(reading, screen.show))
+        chosen, samples = choose_part(source, part)
+        story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         scores = run_silently(heard(story, screen.show))
         remarks = [f"measured on the {chosen} part of {source.name}"]
         if chosen in ("train", "all"):

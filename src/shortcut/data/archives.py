@@ -20,13 +20,18 @@ from shortcut.data.intake import Intake
 from shortcut.data.samples import Source
 from shortcut.data.tables import read_table
 from shortcut.data.unpacking import DAMAGE, take_tar, take_zip
-from shortcut.disk import reason_of
+from shortcut.disk import reason_of, remove_unused
 from shortcut.errors import DataError, ResourceError
+from shortcut.events import Progress
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
 _WHOLE = ".whole"
 _LEFT_OVER = 24 * 60 * 60
 """Seconds after which nobody is still filling a folder: its process was killed."""
+_UNUSED = 7 * _LEFT_OVER
+"""Seconds after which no training reads from a folder any more."""
+_DISK_SHARE = 0.1
+"""What is unused may stay while all unpacked archives take at most this share of the disk."""
 
 
 def is_archive(path: Path) -> bool:
@@ -34,39 +39,14 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def read_archive(archive: Path, *, cache: Path) -> Source:
-    """The labelled pictures in a zip or tar file, as the folder inside it would give them.
-
-    A folder that holds nothing but one other is passed through. Where the folders give no labels
-    and one CSV file lies beside them, that one is read.
-
-    Args:
-        archive: a file whose name `is_archive`.
-        cache: where `unpack` unpacks it.
-
-    Raises:
-        DataError: as `unpack`, `read_folder` and `read_table` raise it.
-        ResourceError: as `unpack` raises it.
-    """
-    place = unpack(archive, cache)
-    try:
-        source = _read(place)
-    except DataError as error:
-        # What the person knows is the archive, not where it was unpacked.
-        told = str(error).replace(printable(place), printable(archive))
-        raise DataError(told) from error
-    ending = next(ending for ending in ENDINGS if archive.name.lower().endswith(ending))
-    return replace(source, name=archive.name[: -len(ending)] or "data")
-
-
-def unpack(archive: Path, cache: Path) -> Path:
-    """The folder with the pictures and CSV files of a zip or tar file, unpacked if it is not there.
+def unpacking(archive: Path, cache: Path) -> Generator[Progress, None, Path]:
+    """Unpack the pictures and CSV files of a zip or tar file, if it is not there; returns where.
 
     Other files, hidden ones and archives inside are never written. Permissions, owners and times
     are not taken over.
 
     Args:
-        archive: the file; its first bytes tell how it is packed.
+        archive: a file whose name `is_archive`; its first bytes tell how it is packed.
         cache: its folder `unpacked` gets a folder for each archive.
 
     Raises:
@@ -86,7 +66,9 @@ def unpack(archive: Path, cache: Path) -> Path:
         with file:
             if not _is_whole(place):
                 with _beside(place) as folder:
-                    _fill(Intake(archive, facts.st_size, folder), file)
+                    yield from _fill(Intake(archive, facts.st_size, folder), file)
+            with suppress(OSError):  # a cache that can only be read
+                os.utime(place)  # used just now
     except (*DAMAGE, OSError) as error:
         reason = printable(reason_of(error))
         if isinstance(error, OSError) and error.errno is not None:
@@ -96,6 +78,25 @@ def unpack(archive: Path, cache: Path) -> Path:
         text = f"is damaged, or not a zip or tar file ({reason}). Unpack it by other means and give"
         raise _fault(archive, f"{text} the folder, or get it again.") from error
     return place
+
+
+def read_unpacked(archive: Path, place: Path) -> Source:
+    """The labelled pictures that `unpacking` put into `place`, as a folder gives them.
+
+    A folder that holds nothing but one other is passed through. Where the folders give no labels
+    and one CSV file lies beside them, that one is read.
+
+    Raises:
+        DataError: as `read_folder` and `read_table` raise it.
+    """
+    try:
+        source = _read(place)
+    except DataError as error:
+        # What the person knows is the archive, not where it was unpacked.
+        told = str(error).replace(printable(place), printable(archive))
+        raise DataError(told) from error
+    ending = next(ending for ending in ENDINGS if archive.name.lower().endswith(ending))
+    return replace(source, name=archive.name[: -len(ending)] or "data")
 
 
 def _read(place: Path) -> Source:
@@ -142,6 +143,8 @@ def _beside(place: Path) -> Generator[Path]:
         with suppress(FileNotFoundError):
             if time.time() - old.stat().st_mtime > _LEFT_OVER:
                 shutil.rmtree(old, ignore_errors=True)
+    limit = shutil.disk_usage(place.parent).total * _DISK_SHARE
+    remove_unused(place.parent, limit, before=time.time() - _UNUSED)
     folder = Path(tempfile.mkdtemp(prefix=f"{place.name[:8]}.partial-", dir=place.parent))
     try:
         yield folder
@@ -157,13 +160,10 @@ def _beside(place: Path) -> Generator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill(intake: Intake, file: IO[bytes]) -> None:
+def _fill(intake: Intake, file: IO[bytes]) -> Generator[Progress]:
     is_zip = file.read(4) == b"PK\3\4" or intake.archive.suffix.lower() == ".zip"
     file.seek(0)
-    if is_zip:
-        take_zip(intake)
-    else:
-        take_tar(intake, file)
+    yield from take_zip(intake) if is_zip else take_tar(intake, file)
     if not intake.files:
         text = "holds no pictures. Archives inside of it are not looked into: unpack it yourself"
         raise _fault(intake.archive, f"{text} and give the folder.")

@@ -3,16 +3,18 @@
 import difflib
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
 
-from shortcut.data.archives import is_archive, read_archive
+from shortcut.data.archives import is_archive, read_unpacked, unpacking
 from shortcut.data.folders import PICTURE_ENDINGS, read_folder
 from shortcut.data.named import NAMED, read_digits, read_named
 from shortcut.data.samples import Sample, Source
 from shortcut.data.tables import read_table
 from shortcut.disk import reason_of
 from shortcut.errors import DataError
+from shortcut.events import Progress, run_silently
 
 
 def read_source(
@@ -31,6 +33,13 @@ def read_source(
             the reader of that kind finds wrong.
         ResourceError: the cache cannot be written.
     """
+    return run_silently(reading_source(location, cache=cache, download=download))
+
+
+def reading_source(
+    location: str | Path, *, cache: Path | None = None, download: bool = False
+) -> Generator[Progress, None, Source]:
+    """As `read_source`, with a `Progress` now and then while an archive is unpacked."""
     cache = cache or default_cache()
     path = Path(location).expanduser()
     try:
@@ -43,7 +52,7 @@ def read_source(
         if path.suffix.lower() == ".csv":
             return read_table(path)
         if is_archive(path):
-            return read_archive(path, cache=cache)
+            return read_unpacked(path, (yield from unpacking(path, cache)))
         raise DataError(_wrong_file(path))
     if location == "digits":
         return read_digits(cache)

@@ -21,6 +21,7 @@ import numpy as np
 
 from shortcut.data.decode import decoder_version
 from shortcut.data.preprocess import Pixels
+from shortcut.disk import remove_unused
 
 DECODING = 3
 """Goes up when the decoder or the resizing gives other pixels: older stores are then not found."""
@@ -139,11 +140,5 @@ def make_room(folder: Path, wanted: int) -> bool:
     limit = int(disk.total * DISK_SHARE)
     if wanted > min(limit, disk.free):
         return False
-    stores = [place for place in folder.glob("*/") if place.is_dir()]
-    stores.sort(key=lambda place: place.stat().st_mtime, reverse=True)
-    used = wanted
-    for place in stores:
-        used += sum(file.stat().st_size for file in place.iterdir())
-        if used > limit:
-            shutil.rmtree(place, ignore_errors=True)
+    remove_unused(folder, limit - wanted)
     return True

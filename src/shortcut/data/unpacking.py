@@ -11,13 +11,14 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
 from shortcut.data.intake import CHUNK, MAX_ENTRIES, Intake, shown
+from shortcut.events import Progress
 
 MAX_LIST = 200 * MAX_ENTRIES
 """Bytes of a zip's list of entries, which zipfile reads in one piece; 100 an entry are usual."""
@@ -27,6 +28,7 @@ digits there in quadratic time. The longest path needs a quarter."""
 XZ_MEMORY = 128 << 20
 """Bytes. `xz -9` asks for half of it, a file made with care for 4 GB."""
 
+WORK = "unpacking"
 DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError),
     *(ValueError, LookupError, ArithmeticError, RuntimeError),
@@ -49,8 +51,8 @@ _TAR_EXTRAS = {
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
 
 
-def take_zip(intake: Intake) -> None:
-    """Write what is wanted of a zip file.
+def take_zip(intake: Intake) -> Generator[Progress]:
+    """Write what is wanted of a zip file; yields how many files are done.
 
     Args:
         intake: for the file; it is asked about every entry before the first is written.
@@ -72,10 +74,12 @@ def take_zip(intake: Intake) -> None:
         for info, place in wanted:
             with archive.open(info) as source:
                 intake.write(place, source)
+            yield Progress(WORK, intake.files, len(wanted))
 
 
-def take_tar(intake: Intake, file: IO[bytes]) -> None:
-    """Write what is wanted of a tar file, plain or packed by gzip, bzip2 or xz, in one pass.
+def take_tar(intake: Intake, file: IO[bytes]) -> Generator[Progress]:
+    """Write what is wanted of a tar file, plain or packed by gzip, bzip2 or xz, in one pass; yields
+    how many of its bytes are done, as nobody knows its files.
 
     Args:
         intake: for the file; after a refusal its folder holds a part.
@@ -100,6 +104,7 @@ def take_tar(intake: Intake, file: IO[bytes]) -> None:
             place = intake.admit(member.name, is_folder=member.isdir(), fault=_tar_fault(member))
             if place and (content := archive.extractfile(member)):
                 intake.write(place, content)
+            yield Progress(WORK, file.tell(), intake.size)
     stream.end = sys.maxsize
     while stream.read():  # on to the checksum at the end
         pass
