@@ -56,6 +56,13 @@ def test_ten_thousand_damaged_pictures(tmp_path: Path, originals: list[Path]) ->
     check(tmp_path, originals, range(10_000))
 
 
+@pytest.mark.nightly
+def test_ten_thousand_damaged_photos(tmp_path: Path, shared_data: Path) -> None:
+    photos = [sorted(shared_data.glob(f"{part}/**/*.jpg")) for part in ("cats-dogs", "hotdog")]
+    some = [photo for part in photos for photo in part[:: len(part) // 30]]
+    check(tmp_path, list({photo.name: photo for photo in some}.values()), range(10_000))
+
+
 def test_a_number_always_means_the_same_damage(originals: list[Path]) -> None:
     data, other = originals[0].read_bytes(), originals[1].read_bytes()
     assert mutated(data, 7, other) == mutated(data, 7, other) != data
