@@ -99,8 +99,7 @@ def ours(name: str, size: int, batch: int) -> Callable[[], object]:
     precision = choose_precision(
         network, "auto", image_size=size, batch_size=batch, device=cpu
     ).precision
-    if precision.channels_last:
-        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    precision.prepare(network)
     preprocess = Preprocess(size, size)
     classifier = Classifier(network, name, "standard", ("a", "b"), preprocess, recipe)
     pictures = InMemory([np.zeros((size, size, 3), np.uint8)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from shortcut.data.loaders import Batch
 from shortcut.data.mixing import Mixed, mix
@@ -51,11 +51,12 @@ def train_step(job: Job, batches: Sequence[Batch], epoch: int, first: int = 0) -
     while (taken := _add_gradients(job, batches, epoch, first)) is None:
         _undo(job, statistics, before)
         job.pieces *= 2
-    limit = job.recipe.train.clip_norm or math.inf
-    norm = clip_grad_norm_(model.parameters(), limit)
+    norm = get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
     if not (math.isfinite(taken.loss) and math.isfinite(norm)):
         _undo(job, statistics, before)
         return None
+    if limit := job.recipe.train.clip_norm:
+        clip_grads_with_norm_(model.parameters(), limit, norm)
     job.optimizer.step()
     job.optimizer.zero_grad(set_to_none=True)
     if job.averaged is not None:
