@@ -140,7 +140,8 @@ def test_the_first_three_are_named_and_the_way_out():
         "5 of 10 pictures cannot be read (the limit is 1%): "
         "a.jpg: is a text file, not a picture (in p); b.jpg: is a text file, not a picture (in p); "
         "c.jpg: is a text file, not a picture (in p); and 2 more. "
-        "Replace or remove them, or raise the limit `max_broken`."
+        "Replace or remove them, or raise the limit: `--set data.max_broken=0.05` to train, "
+        "`--max-broken 0.05` to evaluate."
     )
 
 

@@ -262,7 +262,8 @@ def check_broken(read: Read, limit: float) -> None:
     raise DataError(
         f"{len(broken)} of {total} pictures cannot be read (the limit is {limit:.0%}): "
         f"{'; '.join(line.rstrip('.') for line in broken[:3])}{more}. "
-        "Replace or remove them, or raise the limit `max_broken`."
+        "Replace or remove them, or raise the limit: `--set data.max_broken=0.05` to train, "
+        "`--max-broken 0.05` to evaluate."
     )
 
 
