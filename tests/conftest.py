@@ -51,7 +51,8 @@ def heard_interrupts() -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real photos beside the checkout, or `SHORTCUT_TEST_DATA`; skips without it."""
+    """The folder of real photos beside the checkout, or `SHORTCUT_TEST_DATA`; skips without it. One
+    that is there has all the sets: a test that lacks its own fails."""
     folder = Path(os.environ.get("SHORTCUT_TEST_DATA") or BESIDE)
     if not folder.is_dir():
         pytest.skip("no real photos here: set SHORTCUT_TEST_DATA to a folder that has them")

@@ -27,7 +27,6 @@ from shortcut.planning import (
     measure_costs,
     plan_epochs,
 )
-from shortcut.world import World
 
 COSTS = st.builds(
     Costs, fixed=st.floats(0, 1e-2), per_pixel=st.floats(1e-9, 1e-5), measuring=st.floats(0, 1e-2)
@@ -155,18 +154,18 @@ def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
     assert forecast(job, Work(100, 30, 60)) == pytest.approx(expected)
 
 
-def test_of_several_processes_each_does_its_share(
-    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(planning, "_step_seconds", lambda _, size: 1e-6 * size**2)
-    job = make_job(tiny_photos)
-    job.tested = 10.0
-    job.plan([32])
-    alone, told = measure_costs(job, (16, 32)), forecast(job, Work(100, 30, 60))
-    four = replace(job, world=World(torch.device("cpu"), size=4))
-    assert measure_costs(four, (16, 32)).per_pixel == pytest.approx(alone.per_pixel / 4)
-    quicker = forecast(four, Work(100, 30, 60))
-    assert quicker - planning.CLOSING == pytest.approx((told - planning.CLOSING) / 4)
+@given(WORK, COSTS, st.integers(1, 64))
+def test_processes_share_an_epoch_and_the_first_ends_alone(work, costs, processes):
+    shared = replace(work, processes=processes)
+    assert shared.epoch(96, costs) * processes == pytest.approx(work.epoch(96, costs))
+    assert shared.ending(costs) == work.ending(costs)
+
+
+def test_processes_together_choose_as_one_that_is_as_fast():
+    alone = Work(7600, 400, 2000)
+    for seconds in (60, 300, 900, 3600):
+        shared = choose_level(1e10, replace(alone, processes=4), seconds, 2)
+        assert shared == choose_level(4e10, alone, seconds, 2)
 
 
 def test_a_larger_machine_does_everything_faster():

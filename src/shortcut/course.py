@@ -79,7 +79,7 @@ def begin(
             # Last: where it stands, the others do too, and `resume` finds a run.
             write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
             job = yield from _prepare(run, choice)
-            work = count_work(run.parts)
+            work = count_work(run.parts, run.world)
             pace = Pace(job, budget, work) if budget else None
             if pace:
                 yield run.noted(pace.describe().text)

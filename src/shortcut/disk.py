@@ -88,7 +88,8 @@ def remove_unused(folder: Path, limit: float, before: float = float("inf")) -> N
 def _weighed(folder: Path) -> Iterator[tuple[float, int, Path]]:
     """Time of change, bytes and path of each folder inside."""
     for place in folder.glob("*/"):
-        with contextlib.suppress(FileNotFoundError):  # another process may be tidying too
+        # Another process may be tidying too; and what may not be looked into stays.
+        with contextlib.suppress(OSError):
             size = sum(file.lstat().st_size for file in place.rglob("*"))
             yield place.stat().st_mtime, size, place
 

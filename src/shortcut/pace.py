@@ -42,10 +42,10 @@ def choose_by_budget(
     choice = choose_precision(
         model, recipe.train.precision, image_size=size, batch_size=batch, device=world.device
     )
-    work = count_work(parts)
+    work = count_work(parts, world)
     if not choice.images_per_second:
         return recipe, choice
-    rate = max(choice.images_per_second.values()) * multiply_adds(model, size) * world.size
+    rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
     reading = READING * (work.train + work.val + work.test)
     level = choose_level(rate, work, budget.left() - reading, classes)
     # A network to be compiled is tested once more, as it will be.
@@ -53,9 +53,10 @@ def choose_by_budget(
     return planned, None if recipe.train.compile else choice
 
 
-def count_work(parts: Mapping[str, Sequence[Sample]]) -> Work:
-    """Pictures to train on, to validate and to test."""
-    return Work(len(parts["train"]), len(parts["val"]), len(parts.get("test", ())))
+def count_work(parts: Mapping[str, Sequence[Sample]], world: World) -> Work:
+    """Pictures to train on, to validate and to test, and who shares them."""
+    train, val, test = (len(parts.get(name, ())) for name in ("train", "val", "test"))
+    return Work(train, val, test, world.size)
 
 
 def describe_forecast(job: Job, work: Work) -> Notice:

@@ -59,7 +59,7 @@ LEVELS = (
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds for one picture, as measured on this machine."""
+    """Seconds for one picture by one process, as measured on this machine."""
 
     fixed: float
     """Of a training step, whatever the size."""
@@ -86,10 +86,13 @@ class Work:
     """After each epoch."""
     test: int
     """Once."""
+    processes: int = 1
+    """That share an epoch; what comes after the last is done by the first alone."""
 
     def epoch(self, size: int, costs: Costs) -> float:
         """Seconds for an epoch at `size` pixels."""
-        return self.train * costs.training(size) + self.val * costs.measuring
+        alone = self.train * costs.training(size) + self.val * costs.measuring
+        return alone / self.processes
 
     def ending(self, costs: Costs) -> float:
         """Seconds from the last epoch to the last file."""
@@ -101,8 +104,8 @@ def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level
     """The most demanding level that sees enough pictures in `seconds`.
 
     Args:
-        rate: multiply-adds a second of a training's forward passes on this machine (so a third of
-            what it does in all).
+        rate: multiply-adds a second of a training's forward passes in one process on this machine
+            (so a third of what it does in all).
         seconds: for the training alone.
     """
     for level in reversed(LEVELS[1:]):
@@ -113,7 +116,7 @@ def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level
         share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
         needed = sum(work.train * (small + part * (large - small)) for part in share)
         needed += len(sizes) * work.val * large / 3
-        if needed <= seconds:
+        if needed / work.processes <= seconds:
             return level
     return LEVELS[0]
 
@@ -130,8 +133,8 @@ def choose_batch(pictures: int, largest: int) -> int:
 def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     """Time training steps at the smallest and the largest of `sizes`, and a batch of validation.
 
-    On a copy, by this process alone: `job` is not changed. Of several processes each does its share
-    at the same time; what they then take from each other is seen in the first epoch.
+    On a copy, by this process alone: `job` is not changed. What several take from each other is
+    seen in the first epoch.
     """
     alone = replace(job.classifier, model=copy.deepcopy(job.classifier.model))
     unsync_norms(alone.model)  # the other processes do something else meanwhile
@@ -149,8 +152,7 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     started = time.perf_counter()
     measure(trial.classifier, few, job.precision)
     measuring = (time.perf_counter() - started) / count
-    costs = Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
-    return costs.scaled(1 / job.world.size)
+    return Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
 
 
 def _step_seconds(trial: Job, size: int) -> float:
@@ -171,7 +173,7 @@ def _step_seconds(trial: Job, size: int) -> float:
 def forecast(job: Job, work: Work) -> float:
     """Seconds from the first step of `job` to its last file, by nothing but the self-test of number
     formats: rough (it knows one size and no optimizer), and free."""
-    per_picture = 1 / (job.tested * job.world.size)
+    per_picture = 1 / job.tested
     costs = Costs(0.0, per_picture / job.recipe.data.image_size**2, per_picture / 3)
     return sum(work.epoch(size, costs) for size in job.train.sizes) + work.ending(costs)
 
