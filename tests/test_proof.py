@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from shortcut import proof
-from shortcut.errors import ResourceError
+from shortcut.cli import app
+from shortcut.errors import RecipeError, ShortcutError
 from shortcut.events import Event, Notice, heard, run_silently
+from shortcut.recipe import read_recipe
 
 if sys.platform == "win32":
     pytest.skip("Windows has no signals", allow_module_level=True)
@@ -94,7 +97,9 @@ def test_steps_are_counted_and_not_lines(trainings: Trainings, tmp_path: Path) -
     trainings.behave("well")
     found, told = prove(tmp_path, 4)
     assert found.steps == 80
-    assert told == ["trained in one go: 80 steps", *found.stops]
+    assert told[0].startswith("trained in one go: 80 steps in 0:0")
+    assert told[0].endswith("; now with 4 interruptions")
+    assert told[1:] == list(found.stops)
     words = [stop.split() for stop in found.stops]
     assert [word[0] for word in words] == ["SIGTERM", "SIGKILL"] * 2
     places = [int(word[3]) for word in words]
@@ -106,7 +111,7 @@ def test_steps_are_counted_and_not_lines(trainings: Trainings, tmp_path: Path) -
     ("how", "said"),
     [
         ("crashes", r"sent SIGTERM and ended with the exit code 1, not 143: it crashed$"),
-        ("ignores", r"was over before it was interrupted 1 time"),
+        ("ignores", r"is over before it is interrupted 1 time"),
         ("fails", r"the training failed: no disk$"),
     ],
 )
@@ -114,7 +119,7 @@ def test_an_end_that_was_not_asked_for_is_no_interruption(
     trainings: Trainings, tmp_path: Path, how: str, said: str
 ) -> None:
     trainings.behave(how, steps=20)
-    with pytest.raises(ResourceError, match=said):
+    with pytest.raises(ShortcutError, match=said):
         prove(tmp_path, 1)
 
 
@@ -123,9 +128,23 @@ def test_a_training_that_is_too_fast_is_tried_again_and_then_given_up(
 ) -> None:
     monkeypatch.setattr(proof, "POLL", 0.5)
     trainings.behave("well", steps=2, pause=0)
-    with pytest.raises(ResourceError, match=r"^a training of 4 step\(s\) was over before"):
+    with pytest.raises(RecipeError, match=r"^a training of 4 step\(s\) is over before"):
         prove(tmp_path, 2)
     assert len(list(tmp_path.glob("cut-*"))) == proof.TRIES
+
+
+def test_what_is_too_short_to_be_interrupted_is_refused_before_it_is_trained(
+    trainings: Trainings, tiny_photos: Path
+) -> None:
+    trainings.pids.touch()
+    recipe = read_recipe("digits", {"train.epochs": 2, "train.batch_size": 8})
+    proof.check_length(str(tiny_photos), recipe, 5)  # 3 steps in each of 2 epochs
+    with pytest.raises(RecipeError, match=r"^a training of 6 step\(s\) is over before"):
+        proof.check_length(str(tiny_photos), recipe, 6)
+    words = ["verify-resume", "digits", str(tiny_photos), "--stops", "40"]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, RecipeError)
+    assert trainings.pids.read_text() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -14,7 +14,7 @@ import shortcut
 from shortcut.budget import Budget
 from shortcut.checkpoint import load_state
 from shortcut.errors import DataError, ModelError, ResourceError
-from shortcut.events import EpochEnd, Event, Notice, Step
+from shortcut.events import EpochEnd, Event, Finished, Notice, Step
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
 from shortcut.runs import resuming, training
@@ -70,6 +70,34 @@ def test_more_epochs_may_be_asked_for(finished: Path) -> None:
     file.write_text(file.read_text("utf-8").replace("epochs: 3", "epochs: 4"), "utf-8")
     events, _ = drain(resuming(finished))
     assert [event.epoch for event in events if isinstance(event, EpochEnd)] == [4]
+
+
+def test_a_run_trains_on_for_more_epochs_whatever_comes_between(finished: Path) -> None:
+    stop_at(resuming(finished, epochs=6), lambda event: isinstance(event, EpochEnd))
+    events, _ = drain(resuming(finished))
+    (closing,) = (event for event in events if isinstance(event, Finished))
+    assert closing.epochs == 6 and "epochs: 6" in (finished / "recipe.yaml").read_text("utf-8")
+    found = load_state(finished / "resume")
+    assert found
+    history = found[0].history
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
+    assert closing.seconds == sum(epoch.seconds for epoch in history)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_run_of_which_no_step_was_saved_begins_anew_and_says_so(
+    kept: int, photos: Path, tmp_path: Path
+) -> None:
+    story = training(photos, recipe_of(tmp_path), output=tmp_path / "run")
+    stop_at(story, lambda event: isinstance(event, Step))
+    states = sorted((tmp_path / "run" / "resume").glob("*-step-*"))
+    assert [state.name for state in states] == ["0001-step-000000", "0002-step-000001"]
+    for state in states[kept:]:
+        shutil.rmtree(state)
+    events, _ = drain(resuming(tmp_path / "run"))
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert "no step of it was saved: the training begins anew" in told
+    assert len([event for event in events if isinstance(event, EpochEnd)]) == 3
 
 
 def test_a_finished_run_is_only_measured_again(finished: Path) -> None:

@@ -66,8 +66,10 @@ def test_an_occupied_place_is_refused(as_file, tmp_path):
         (wanted / "photo.jpg").touch()
     with pytest.raises(ResourceError) as refusal:
         make_run_folder(wanted, "unused")
-    expected = f"{wanted}: exists and is not empty; runs are never overwritten."
-    assert str(refusal.value) == expected
+    assert str(refusal.value) == (
+        f"{wanted}: exists and is not empty; runs are never overwritten: give `--output` another "
+        "place."
+    )
     assert refusal.value.exit_code == 5
 
 
@@ -228,11 +230,28 @@ def test_a_folder_whose_name_is_no_unicode(tmp_path):
         )
 
 
+def test_who_wants_the_place_of_a_run_may_want_to_go_on_with_it(tmp_path):
+    (tmp_path / "environment.json").touch()
+    with pytest.raises(ResourceError, match=f"`shortcut resume {tmp_path}` goes on"):
+        make_run_folder(tmp_path, "unused")
+
+
 def test_not_a_run_folder(tmp_path):
-    with pytest.raises(ModelError) as refusal:
+    for folder, said in (
+        (tmp_path, "not a run folder (no environment.json in it)"),
+        (tmp_path / "none", "does not exist"),
+    ):
+        with pytest.raises(ModelError) as refusal:
+            read_facts(folder)
+        assert str(refusal.value).startswith(f"{folder}: {said}; give the folder that `train`")
+
+
+def test_a_folder_of_runs_names_one(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "environment.json").touch()
+    with pytest.raises(ModelError, match=f"it holds some: give one, such as {tmp_path}/b"):
         read_facts(tmp_path)
-    expected = f"{tmp_path}: not a run folder (no environment.json in it)."
-    assert str(refusal.value) == expected
 
 
 @pytest.mark.parametrize(

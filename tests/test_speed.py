@@ -45,5 +45,5 @@ def test_the_use_of_the_machine_is_work_over_time() -> None:
     job = SimpleNamespace(history=ends, classifier=classifier, precision=PLAIN)
     rate = 6 * multiply_adds(model, 32) / ((1 / 100 + 1 / 50) / 2)
     assert f"at {rate / 1e9:,.0f} GFLOP/s" in describe_use(job).text
-    assert "matrix rate in fp32" in describe_use(job).text
+    assert "matrix product in fp32" in describe_use(job).text
     assert matrix_rate(PLAIN, cpu) > 1e8

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -51,6 +52,8 @@ class Outcome:
     """On the pictures that chose it."""
     test: Scores | None
     """On the test part, looked at once; None where there is none, or where it did the choosing."""
+    chosen_by: Literal["val", "test"] = "val"
+    """The part of the data that `val` is of."""
 
 
 def conclude(
@@ -92,7 +95,7 @@ def conclude(
     save_confusion(test or val, folder)
     yield Saved("confusion matrix", folder / "confusion_matrix.png")
     predictions = predict_some(best, parts["test"] if test else parts["val"])
-    outcome = Outcome(folder, best, val, test)
+    outcome = Outcome(folder, best, val, test, facts.measured_on)
     record = _record(job, outcome, facts, parts)
     record = replace(record, predictions=predictions, notices=notices)
     write_whole(folder / "record.md", render_record(record, facts.lang))
@@ -154,10 +157,12 @@ def predict_some(
 
 def _record(job: Job, outcome: Outcome, facts: Facts, parts: dict[str, Sequence[Sample]]) -> Record:
     best = outcome.classifier
-    counts = {
-        facts.measured_on if part == "val" else part: len(samples)
-        for part, samples in parts.items()
-    }
+    # What could be read, not what was there.
+    counts = {"train": len(job.train.labels), facts.measured_on: outcome.val.images}
+    if outcome.test:
+        counts["test"] = outcome.test.images
+    elif "test" in parts:
+        counts["test"] = len(parts["test"])
     return Record(
         run=outcome.folder.name,
         started=datetime.fromisoformat(facts.started),

@@ -92,8 +92,12 @@ def begin(
         return (yield from _train(run, job, pace))
 
 
-def go_on(run: Run) -> Generator[Event, None, Outcome | None]:
-    """Train on from the newest state in the folder, from the beginning where there is none."""
+def go_on(run: Run, *, other_length: bool = False) -> Generator[Event, None, Outcome | None]:
+    """Train on from the newest state in the folder, from the beginning where there is none.
+
+    Args:
+        other_length: `recipe.yaml` asks for another number of epochs than `run.recipe`.
+    """
     if not run.world.first:
         return _take_part(run, None)
     with locked(run.folder):
@@ -101,12 +105,16 @@ def go_on(run: Run) -> Generator[Event, None, Outcome | None]:
         remove_halves(run.folder)
         found = load_state(run.folder / "resume")
         choice = Choice(precision_of(found[0]), {}) if found else None
+        if not found:
+            yield run.noted("no step of it was saved: the training begins anew")
         job = yield from _prepare(run, choice)
         if found and found[0].pictures not in ("", job.pictures) and not run.other_pictures:
             raise DataError(
                 f"{run.folder}: other pictures can be read than when the training was interrupted, "
                 "so it would go on in another order. Put them back, or give `--accept-data-change`."
             )
+        if other_length:  # now: the next interruption must not bring the old one back
+            write_whole(run.folder / "recipe.yaml", to_yaml(run.recipe))
         return (yield from _train(run, job, None, found))
 
 
@@ -165,7 +173,10 @@ def _train(
 def _where(job: Job) -> str:
     done = len(job.history)
     if done >= job.epochs:
-        return f"all {done} epochs are trained: measured and described again"
+        again = "measured and described again"
+        return f"all {done} epochs are trained: {again}; `--epochs {2 * done}` trains on"
+    if not job.step:
+        return "no step of it was saved: the training begins anew"
     return f"resumed in epoch {done + 1} of {job.epochs} after {job.tally.steps} step(s)"
 
 

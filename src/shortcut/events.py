@@ -76,6 +76,7 @@ class Finished:
     best_epoch: int
     best_accuracy: float
     seconds: float
+    """Of all epochs, those before an interruption too."""
     reason: str
     """Why it ended: `all epochs done` or `no progress for N epochs`."""
 

@@ -24,7 +24,7 @@ from shortcut.data.splits import carve_validation, digest_of
 from shortcut.ema import make_average
 from shortcut.errors import DataError, RecipeError
 from shortcut.evaluation import label_positions
-from shortcut.events import Event, Notice
+from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
 from shortcut.models import ResNet, choose_stem, create_model, find_variant
 from shortcut.models.published import load_imagenet
@@ -72,8 +72,8 @@ def prepare(
 
     keeping = Keeping(recipe.data.cache, cache / "decoded")
     with world.in_turn():  # what the first of a machine stores, its others find
-        train = yield from _read(parts["train"], preprocess.resize, recipe, keeping)
-        val = yield from _read(parts["val"], preprocess.resize, recipe, keeping)
+        train = yield from _read("train", parts, preprocess.resize, recipe, keeping)
+        val = yield from _read("val", parts, preprocess.resize, recipe, keeping)
     match_classes({"train": train.samples, "val": val.samples})
     pictures = digest_of(*train.samples, *val.samples)
     world.agree("readable pictures", pictures.encode())
@@ -154,16 +154,21 @@ def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
 
 
 def _read(
-    samples: Sequence[Sample], short_side: int, recipe: Recipe, keeping: Keeping
+    part: str,
+    parts: Mapping[str, Sequence[Sample]],
+    short_side: int,
+    recipe: Recipe,
+    keeping: Keeping,
 ) -> Generator[Event, None, Read]:
-    threads = os.cpu_count() or 1
-    limit = recipe.data.max_pixels
+    samples, threads, limit = parts[part], os.cpu_count() or 1, recipe.data.max_pixels
     read = yield from read_pictures(
         samples, short_side, threads=threads, keeping=keeping, max_pixels=limit
     )
     check_broken(read, recipe.data.max_broken)
     for line in read.broken:
         yield Notice(f"left out: {line}")
+    if read.broken:
+        yield Notice(f"{part}: {len(read.samples):,} of {len(samples):,} pictures can be read")
     return read
 
 
@@ -252,6 +257,7 @@ def _choose_precision(
     """By the first process; the others do nothing meanwhile, or they would disturb it."""
     if choice or not world.first:
         return _as_first(world, choice)
+    yield Progress("timing number formats", 0, 0)
     choice = choose_precision(
         model,
         recipe.train.precision,
@@ -260,6 +266,7 @@ def _choose_precision(
         device=world.device,
         compiled=recipe.train.compile,
     )
+    yield Progress("timing number formats", 1, 1)
     if not choice.images_per_second:
         yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
     else:

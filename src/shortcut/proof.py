@@ -18,10 +18,14 @@ from typing import Any
 
 import torch
 
+from shortcut.budget import clock
 from shortcut.checkpoint import State, load_state
-from shortcut.errors import ResourceError
+from shortcut.data.sources import default_cache, read_source
+from shortcut.errors import RecipeError, ResourceError
 from shortcut.events import Event, Notice, Progress
 from shortcut.models.tensorfiles import read_tensors
+from shortcut.preparation import choose_parts
+from shortcut.settings import Recipe
 
 TIMES = frozenset({"seconds", "images_per_second", "waiting", "seconds_left", "before", "time"})
 """What two runs may differ in."""
@@ -64,14 +68,16 @@ def verifying(
         seed: decides after which steps; SIGTERM and SIGKILL take turns.
 
     Raises:
-        ResourceError: a training failed by itself, did not end as it was asked to, or is too short
-            to be interrupted.
+        ResourceError: a training failed by itself, or did not end as it was asked to.
+        RecipeError: it is over too soon to be interrupted.
     """
     command = ["train", data, *options, "--log-interval", "1", "--quiet", "--format", "json"]
     yield Progress("training in one go", 0, 0)
+    began = time.monotonic()
     _finish([*command, "--output", str(folder / "whole")], folder)
     steps = _steps(folder / "whole")
-    yield Notice(f"trained in one go: {len(steps)} steps")
+    took = clock(time.monotonic() - began)
+    yield Notice(f"trained in one go: {len(steps)} steps in {took}; now with {stops} interruptions")
     choose = random.Random(seed)
     for turn in range(TRIES if len(steps) > 1 else 0):
         places = sorted(choose.sample(range(1, len(steps)), min(stops, len(steps) - 1)))
@@ -80,9 +86,26 @@ def verifying(
         if len(ended) == len(places):
             return Proof(len(steps), ended, tuple(differences(folder / "whole", cut)))
         yield Notice("the training was over before it could be interrupted; once more")
-    raise ResourceError(
-        f"a training of {len(steps)} step(s) was over before it was interrupted {stops} time(s); "
-        "give more `--epochs` or fewer `--stops`."
+    raise _too_short(len(steps), stops)
+
+
+def check_length(data: str, recipe: Recipe, stops: int) -> None:
+    """Refuse, before anything is trained, what cannot be interrupted so often.
+
+    Raises:
+        RecipeError: it has too few steps.
+        DataError: `data` cannot be read.
+    """
+    parts, _ = choose_parts(read_source(data, cache=default_cache()), recipe)
+    steps = recipe.steps(len(parts["train"]))
+    if steps <= stops:
+        raise _too_short(steps, stops)
+
+
+def _too_short(steps: int, stops: int) -> RecipeError:
+    return RecipeError(
+        f"a training of {steps} step(s) is over before it is interrupted {stops} time(s); "
+        "give more `--epochs`, smaller batches (`--set train.batch_size=8`) or fewer `--stops`."
     )
 
 

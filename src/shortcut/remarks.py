@@ -33,11 +33,10 @@ def remark(
             remarks.append("the val part is not used")
     elif recipe.data.validation == "test":
         remarks.append("there is no test part: accuracy is measured on val")
-    together = recipe.train.batch_size * recipe.train.accumulate
-    steps = -(-len(parts["train"]) // together) * recipe.train.epochs
+    steps = recipe.steps(len(parts["train"]))
     if steps < FEW_STEPS and recipe.model.weights == "none" and not planned:
         remarks.append(
-            f"only {steps} steps in all: should accuracy stay low, more epochs or smaller batches "
-            "help; `--budget 5m` plans both"
+            f"only {steps} step{'s' * (steps > 1)} in all: should accuracy stay low, more epochs "
+            "or smaller batches help; `--budget 5m` plans both"
         )
     return remarks

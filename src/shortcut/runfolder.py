@@ -115,9 +115,7 @@ def make_run_folder(wanted: Path | None, name: str, launch: str = "") -> Path:
         if wanted is not None:
             occupied = wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir()))
             if occupied and not _left_by(launch, wanted):
-                raise ResourceError(
-                    f"{wanted}: exists and is not empty; runs are never overwritten."
-                )
+                raise _occupied(wanted)
             wanted.mkdir(parents=True, exist_ok=True)
             _mark(wanted, launch)
             (wanted / "log.txt").touch()
@@ -136,6 +134,15 @@ def make_run_folder(wanted: Path | None, name: str, launch: str = "") -> Path:
     except OSError as error:
         place = wanted or Path("runs") / name
         raise ResourceError(f"{place}: cannot be written ({error.strerror}).") from error
+
+
+def _occupied(folder: Path) -> ResourceError:
+    is_run = (folder / "environment.json").exists()
+    other = f"`shortcut resume {folder}` goes on with the run in it, or " if is_run else ""
+    return ResourceError(
+        f"{folder}: exists and is not empty; runs are never overwritten: {other}give `--output` "
+        "another place."
+    )
 
 
 def _mark(folder: Path, launch: str) -> None:
@@ -193,8 +200,17 @@ def read_facts(folder: Path) -> Facts:
     try:
         return Facts.model_validate_json(path.read_text("utf-8"))
     except OSError as error:
-        raise ModelError(f"{folder}: not a run folder (no environment.json in it).") from error
+        raise ModelError(f"{folder}: {_what_instead(folder)}") from error
     except ValidationError as error:
         raise ModelError(f"{path}: is damaged ({error.errors()[0]['msg']}).") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is damaged (not text).") from error
+
+
+def _what_instead(folder: Path) -> str:
+    """Of a run folder; and where one may be."""
+    inside = sorted(path.parent for path in folder.glob("*/environment.json"))
+    if inside:
+        return f"not a run folder, but it holds some: give one, such as {inside[-1]}."
+    said = "not a run folder (no environment.json in it)" if folder.exists() else "does not exist"
+    return f"{said}; give the folder that `train` named first, such as runs/resnet18-photos."

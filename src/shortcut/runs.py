@@ -73,14 +73,16 @@ def train(
 def resume(
     run: str | Path,
     *,
+    epochs: int | None = None,
     device: str = "auto",
     lang: Lang | None = None,
     accept_data_change: bool = False,
 ) -> Outcome | None:
     """Go on with an interrupted run as if it had never stopped; see `resuming` and `train`."""
+    changed = accept_data_change
     with Stop() as stop:
         story = resuming(
-            run, device=device, lang=lang, accept_data_change=accept_data_change, stop=stop
+            run, epochs=epochs, device=device, lang=lang, accept_data_change=changed, stop=stop
         )
         return run_silently(story)
 
@@ -115,7 +117,7 @@ def training(
     world, stop, place = find_world(device), stop or Stop(), Path(output) if output else None
     location, asked = _as_given(data), _digest(data, recipe, budget)
     if started := _launched_before(place, world, asked):
-        return (yield from _resuming(started, world, stop, lang=None, changed=False))
+        return (yield from _resuming(started, world, stop))
     with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
         source = yield from reading_source(data, cache=default_cache(), download=download)
     parts, measured_on = choose_parts(source, recipe)
@@ -148,6 +150,7 @@ def training(
 def resuming(
     run: str | Path,
     *,
+    epochs: int | None = None,
     device: str = "auto",
     lang: Lang | None = None,
     accept_data_change: bool = False,
@@ -156,25 +159,36 @@ def resuming(
     """Go on with the run in folder `run`; a finished one is only measured and described again.
 
     Args:
+        epochs: how many there shall be in all, another number than the run began with; sizes and
+            learning rates of those to come are those of a run of that length.
         accept_data_change: pictures may be gone or have changed since the run began.
 
     Raises:
         ModelError: not a run folder, none of its states can be read, or they are of another recipe.
         DataError: pictures of its split are gone or have changed.
+        RecipeError: the run's recipe allows no such number of epochs.
         ResourceError: another process works in it.
     """
-    world, stop = find_world(device), stop or Stop()
-    return (yield from _resuming(Path(run), world, stop, lang=lang, changed=accept_data_change))
+    world, stop, changed = find_world(device), stop or Stop(), accept_data_change
+    story = _resuming(Path(run), world, stop, epochs=epochs, lang=lang, changed=changed)
+    return (yield from story)
 
 
 def _resuming(
-    folder: Path, world: World, stop: Stop, *, lang: Lang | None, changed: bool
+    folder: Path,
+    world: World,
+    stop: Stop,
+    *,
+    epochs: int | None = None,
+    lang: Lang | None = None,
+    changed: bool = False,
 ) -> Generator[Event, None, Outcome | None]:
     facts_text, recipe_text, split = b"", b"", b""
     if world.first:
         facts = read_facts(folder)
         facts_text = facts.model_dump_json().encode()
-        recipe_text = read_recipe(folder / "recipe.yaml").model_dump_json().encode()
+        length = {} if epochs is None else {"train.epochs": epochs}
+        recipe_text = read_recipe(folder / "recipe.yaml", length).model_dump_json().encode()
         split = read_table(folder / "split.csv")
     facts = Facts.model_validate_json(world.share(facts_text))
     recipe = Recipe.model_validate_json(world.share(recipe_text))
@@ -190,7 +204,7 @@ def _resuming(
     if facts.measured_on == "val" and "test" in written:
         parts["test"] = written["test"]
     place = Run(folder, facts, parts, recipe, world, stop, other_pictures=changed)
-    return (yield from go_on(place))
+    return (yield from go_on(place, other_length=epochs is not None))
 
 
 def _launched_before(output: Path | None, world: World, asked: str) -> Path | None:

@@ -71,8 +71,8 @@ def describe_use(job: Job) -> Notice:
         seconds += 1 / epoch.images_per_second
     rate, limit = work / seconds, matrix_rate(job.precision, job.classifier.device)
     return Notice(
-        f"training ran at {rate / 1e9:,.0f} GFLOP/s, {rate / limit:.0%} of this machine's matrix "
-        f"rate in {job.precision.format} ({limit / 1e9:,.0f})"
+        f"training ran at {rate / 1e9:,.0f} GFLOP/s, {rate / limit:.0%} of the {limit / 1e9:,.0f} "
+        f"that this machine reaches in a large matrix product in {job.precision.format}"
     )
 
 

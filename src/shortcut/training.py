@@ -32,7 +32,6 @@ def fit(job: Job) -> Iterator[Event]:
         NumbersError: the numbers of three steps in a row, or of a measurement, are not finite. No
             such number has reached the weights.
     """
-    started = time.perf_counter()
     while (epoch := len(job.history)) < job.epochs and _reason_to_stop(job) is None:
         if not job.tally.steps:
             job.tally = Tally(unusable=job.tally.unusable)
@@ -51,7 +50,7 @@ def fit(job: Job) -> Iterator[Event]:
         epochs=len(job.history),
         best_epoch=job.best_epoch,
         best_accuracy=job.best.val_accuracy if job.best else 0.0,
-        seconds=time.perf_counter() - started,
+        seconds=sum(epoch.seconds for epoch in job.history),
         reason=_reason_to_stop(job) or "all epochs done",
     )
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,17 @@ def test_train_prints_json_on_standard_output_and_all_else_beside(
     again = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--format", "json", "--quiet")
     assert json.loads(again.out)["run"] == "runs/resnet20-photos-2"
     assert again.err == ""
+
+
+def test_what_a_training_reached_is_all_that_it_prints_on_standard_output(
+    shortcut: Run, tiny_photos: Path, tiny_recipe: Path
+) -> None:
+    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--quiet")
+    assert re.fullmatch(r"val accuracy \d\.\d{4} \[.+\], 6 pictures\n", result.out)
+    assert result.err == ""
+    again = shortcut("resume", "runs/resnet20-photos")
+    assert again.out == result.out
+    assert "all 3 epochs are trained: measured and described again; `--epochs 6` " in again.err
 
 
 def test_evaluate_equals_a_count_by_hand(shortcut: Run, run: Path, tiny_photos: Path) -> None:

@@ -26,25 +26,17 @@ from shortcut.events import Notice, Progress, Step
 def test_a_pipe_gets_the_table_of_epochs_with_one_header():
     text = written([epoch_end(1, improved=True), epoch_end(2), epoch_end(10, improved=True)])
     assert text.splitlines() == [
-        "  epoch     loss  train acc  val acc       lr  images/s  seconds",
-        "      1   0.6219     0.7550   0.7600  0.00049   1,123.4     26.4  best",
-        "      2   0.6219     0.7550   0.7600  0.00049   1,123.4     26.4",
-        "     10   0.6219     0.7550   0.7600  0.00049   1,123.4     26.4  best",
+        "  epoch     loss  train acc  val acc       lr     size  images/s  seconds",
+        "      1   0.6219     0.7550   0.7600  0.00049      224   1,123.4     26.4  best",
+        "      2   0.6219     0.7550   0.7600  0.00049      224   1,123.4     26.4",
+        "     10   0.6219     0.7550   0.7600  0.00049      224   1,123.4     26.4  best",
     ]
 
 
-def test_the_size_of_pictures_is_a_column_from_when_it_changes():
-    lines = written([epoch_end(1, size=160), epoch_end(2, size=224)]).splitlines()
-    assert "size" not in lines[0]
-    assert lines[2].split()[-3:] == ["size", "images/s", "seconds"]
-    assert lines[3].split()[5] == "224"
-
-
-def test_the_end_of_a_training_is_a_line_a_fact():
+def test_the_end_of_a_training_is_a_line_a_fact_but_its_results():
     assert written(CLOSING).splitlines() == [
         "finished in 0:12:34: all epochs done",
         "best epoch 27 of 30, accuracy 0.9123",
-        "val accuracy 0.9124 [0.897, 0.926], 1,998 pictures",
         "curves            runs/[x]/curves.png",
         "confusion matrix  runs/[x]/confusion_matrix.png",
     ]

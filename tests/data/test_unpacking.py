@@ -221,6 +221,11 @@ def test_what_is_cut_off(packing: str, tmp_path: Path, cache: Path) -> None:
         assert "is damaged, or not a zip or tar file (" in refused(archive, cache)
 
 
+def test_a_zip_that_is_cut_short_is_told_as_such(tmp_path: Path, cache: Path) -> None:
+    archive = save(tmp_path / "a.zip", WHOLE["zip"][:-30])
+    assert "(cut short: a zip file ends with a list of its entries" in refused(archive, cache)
+
+
 @pytest.mark.parametrize("packing", ["tar.gz", "tar.bz2", "tar.xz"])
 def test_the_checksum_at_the_end(packing: str, tmp_path: Path, cache: Path) -> None:
     content = bytearray(WHOLE[packing])

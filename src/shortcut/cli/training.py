@@ -126,6 +126,7 @@ def _settings(
 def resume(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     *,
+    epochs: Annotated[int | None, typer.Option(min=1, help="In all; else as before.")] = None,
     accept_data_change: Annotated[
         bool, typer.Option("--accept-data-change", help="Pictures may be gone or have changed.")
     ] = False,
@@ -138,9 +139,9 @@ def resume(
     from shortcut import runs
     from shortcut.signals import Stop
 
-    stop = Stop()
+    stop, changed = Stop(), accept_data_change
     story = runs.resuming(
-        run, device=device, lang=lang, accept_data_change=accept_data_change, stop=stop
+        run, epochs=epochs, device=device, lang=lang, accept_data_change=changed, stop=stop
     )
     _show(story, stop, format_, quiet)
 
@@ -178,15 +179,21 @@ def _what_is_there(folder: Path | None) -> str:
 
 
 def _print_outcome(outcome: "Outcome", format_: str) -> None:
-    if format_ == "json":
-        import json
+    from shortcut.console import print_accuracy
 
-        from shortcut.metrics import Scores
+    parts = {outcome.chosen_by: outcome.val} | ({"test": outcome.test} if outcome.test else {})
+    if format_ == "table":
+        for part, scores in parts.items():
+            print_accuracy(part, scores)
+        return
+    import json
 
-        def figures(scores: Scores) -> dict[str, object]:
-            low, high = scores.interval
-            return {"accuracy": scores.accuracy, "interval": [low, high], "images": scores.images}
+    from shortcut.metrics import Scores
 
-        result = {"run": str(outcome.folder), "model": str(outcome.folder / "best.safetensors")}
-        parts = {"val": outcome.val} | ({"test": outcome.test} if outcome.test else {})
-        typer.echo(json.dumps(result | {part: figures(s) for part, s in parts.items()}, indent=1))
+    def figures(scores: Scores) -> dict[str, object]:
+        low, high = scores.interval
+        return {"accuracy": scores.accuracy, "interval": [low, high], "images": scores.images}
+
+    result = {"run": str(outcome.folder), "model": str(outcome.folder / "best.safetensors")}
+    result["chosen_by"] = outcome.chosen_by
+    typer.echo(json.dumps(result | {part: figures(s) for part, s in parts.items()}, indent=1))

@@ -29,16 +29,16 @@ def verify_resume(
     from shortcut import console
     from shortcut.errors import InterruptedRunError, NumbersError
     from shortcut.events import heard, run_silently
-    from shortcut.proof import verifying
+    from shortcut.proof import check_length, verifying
     from shortcut.recipe import parse_changes, read_recipe
     from shortcut.signals import Stop, Stopped
 
-    settings = read_recipe(recipe, parse_changes(set_ or []))
+    settings = read_recipe(recipe, parse_changes(set_ or []) | {"train.epochs": epochs})
     options = ["--recipe", recipe, "--epochs", str(epochs), "--device", device]
-    for change in set_ or []:
-        options += ["--set", change]
+    options += [word for change in set_ or [] for word in ("--set", change)]
     if settings.train.precision == "auto":
         options += ["--set", "train.precision=fp32"]
+    check_length(data, settings, stops)
     try:
         with (
             Stop(),

@@ -21,7 +21,7 @@ LOSS_STEPS = 20  # the loss shown while training is the mean of so many
 DRAW_SECONDS = 0.1  # the live display is drawn anew at most so often
 LINE_SECONDS = 10.0  # where no terminal listens, progress is a line at most so often
 BAR_WIDTH = 100  # the live display is no wider, however wide the terminal
-LEFT_OUT = ("images/s", "lr", "seconds", "train acc")  # by a narrow terminal, in this order
+LEFT_OUT = ("images/s", "lr", "seconds", "train acc", "size")  # by a narrow terminal, in this order
 
 Row = Sequence[str]
 
@@ -40,7 +40,6 @@ class Screen:
         self.live: Live | None = None
         self.drawn = -inf if self.console.is_terminal else monotonic()
         self.losses: deque[float] = deque(maxlen=LOSS_STEPS)
-        self.sizes: set[int] = set()
         self.columns: Row = ()
 
     def __enter__(self) -> "Screen":
@@ -66,9 +65,7 @@ class Screen:
                 best = f"best epoch {event.best_epoch} of {event.epochs}"
                 say(self.console, f"{best}, accuracy {event.best_accuracy:.4f}")
             case Measured():
-                low, high = event.interval
-                share = f"{event.accuracy:.4f} [{low:.3f}, {high:.3f}], {event.images:,} pictures"
-                say(self.console, f"{event.part} accuracy {share}", "bold")
+                self._close()  # it is a result, and those are printed at the end
             case Saved():
                 say(self.console, f"{event.what:<16}  {event.path}")
             case Notice():
@@ -76,10 +73,11 @@ class Screen:
                 self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     def _show_progress(self, event: Progress) -> None:
-        complete = event.done >= event.total
-        if not self._is_due(at_once=complete and self.console.is_terminal):
+        complete = event.done >= event.total > 0
+        at_once = (complete or not event.total) and self.console.is_terminal
+        if not self._is_due(at_once=at_once):
             return
-        count = f"{event.done:,} / {event.total:,}"
+        count = f"{event.done:,} / {event.total:,}" if event.total else "..."
         if not self.console.is_terminal:
             say(self.console, f"{event.what} {count}")
         elif complete:
@@ -109,9 +107,8 @@ class Screen:
         self._draw(Group(bar, Text("   ".join(facts), no_wrap=True, overflow="crop")))
 
     def _show_epoch(self, event: EpochEnd) -> None:
-        self.sizes.add(event.image_size)
         width = self.console.width if self.console.is_terminal else inf
-        cells = _epoch_cells(event, width, with_size=len(self.sizes) > 1)
+        cells = _epoch_cells(event, width)
         if (columns := tuple(cells)) != self.columns:
             self.columns = columns
             say(self.console, _epoch_line(columns, columns), "bold")
@@ -154,7 +151,7 @@ class Screen:
             self.live = None
 
 
-def _epoch_cells(event: EpochEnd, width: float, *, with_size: bool) -> dict[str, str]:
+def _epoch_cells(event: EpochEnd, width: float) -> dict[str, str]:
     cells = {
         "epoch": str(event.epoch),
         "loss": f"{event.train_loss:.4f}",
@@ -165,8 +162,6 @@ def _epoch_cells(event: EpochEnd, width: float, *, with_size: bool) -> dict[str,
         "images/s": f"{event.images_per_second:,.1f}",
         "seconds": f"{event.seconds:.1f}",
     }
-    if not with_size:
-        del cells["size"]
     for name in LEFT_OUT:
         if len(_epoch_line(cells, cells)) + len("  best") > width:
             del cells[name]

@@ -42,6 +42,13 @@ def print_scores(scores: "Scores") -> None:
     _print_confusion(out, scores)
 
 
+def print_accuracy(part: str, scores: "Scores") -> None:
+    """Print to standard output one line: a part's accuracy, its interval, how many pictures."""
+    low, high = scores.interval
+    share = f"{scores.accuracy:.4f} [{low:.3f}, {high:.3f}], {scores.images:,} pictures"
+    say(open_console(sys.stdout), f"{part} accuracy {share}", "bold")
+
+
 def print_table(
     title: str | None, columns: Row, rows: Sequence[Row], *, right: Collection[int] = ()
 ) -> None:

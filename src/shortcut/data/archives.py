@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile, is_zipfile
 
 from shortcut.data.folders import PART_NAMES, printable, read_folder
 from shortcut.data.intake import Intake
@@ -161,7 +162,11 @@ def _beside(place: Path) -> Generator[Path]:
 
 
 def _fill(intake: Intake, file: IO[bytes]) -> Generator[Progress]:
-    is_zip = file.read(4) == b"PK\3\4" or intake.archive.suffix.lower() == ".zip"
+    begins_as_zip = file.read(4) == b"PK\3\4"
+    file.seek(0)
+    if begins_as_zip and not is_zipfile(file):
+        raise BadZipFile("cut short: a zip file ends with a list of its entries, and it is missing")
+    is_zip = begins_as_zip or intake.archive.suffix.lower() == ".zip"
     file.seek(0)
     yield from take_zip(intake) if is_zip else take_tar(intake, file)
     if not intake.files:
