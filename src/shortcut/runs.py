@@ -16,6 +16,7 @@ from pathlib import Path
 from shortcut.budget import Budget
 from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
+from shortcut.data.exclusions import leave_out
 from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache, read_source, reading_source
 from shortcut.data.splits import read_split, read_table, split_table
@@ -37,6 +38,7 @@ def train(
     recipe: Recipe | str | Path | None = None,
     *,
     budget: float | None = None,
+    exclude: str | Path | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
@@ -60,6 +62,7 @@ def train(
             data,
             recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
             budget=planned,
+            exclude=exclude,
             output=output,
             device=device,
             download=download,
@@ -92,6 +95,7 @@ def training(
     recipe: Recipe,
     *,
     budget: Budget | None = None,
+    exclude: str | Path | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
@@ -104,6 +108,7 @@ def training(
     Args:
         data: a folder, a zip or tar file, a CSV file, `digits`, or the name of a known data set.
         budget: network, sizes and epochs are then planned for this machine.
+        exclude: a list of pictures to do without, as `shortcut check` writes it.
         output: the run folder; None makes `runs/NETWORK-DATA`.
         device: `auto`, `cpu`, `cuda`, `mps`.
         download: a named data set may be fetched from the network.
@@ -115,11 +120,11 @@ def training(
         ShortcutError: whatever a user can cause; nothing is left behind if no step was taken.
     """
     world, stop, place = find_world(device), stop or Stop(), Path(output) if output else None
-    location, asked = _as_given(data), _digest(data, recipe, budget)
+    location, asked = _as_given(data), _digest(data, recipe, budget, exclude)
     if started := _launched_before(place, world, asked):
         return (yield from _resuming(started, world, stop))
     with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
-        source = yield from reading_source(data, cache=default_cache(), download=download)
+        source, told = yield from _find_source(data, exclude, download=download)
     parts, measured_on = choose_parts(source, recipe)
     choice = None
     if budget and budget.free and recipe.model.weights == "none" and world.first:
@@ -139,7 +144,7 @@ def training(
         download=download,
     )
     name = f"{recipe.model.name}-{source.name}"
-    told = [describe_data(source, parts, world)]
+    told = [describe_data(source, parts, world), *told]
     told += remark(source, parts, recipe, measured_on, planned=budget is not None)
     _refuse_inside(Path(output or "runs") / name, source)
     folder = make_run_folder(place, name, world.launch) if world.first else Path()
@@ -172,6 +177,17 @@ def resuming(
     world, stop, changed = find_world(device), stop or Stop(), accept_data_change
     story = _resuming(Path(run), world, stop, epochs=epochs, lang=lang, changed=changed)
     return (yield from story)
+
+
+def _find_source(
+    data: str | Path, exclude: str | Path | None, *, download: bool
+) -> Generator[Event, None, tuple[Source, list[str]]]:
+    """Without what is to be left out, and what the person should know of that."""
+    source = yield from reading_source(data, cache=default_cache(), download=download)
+    if not exclude:
+        return source, []
+    source, count = leave_out(source, Path(exclude))
+    return source, [f"{count:,} pictures are left out, as {exclude} says"]
 
 
 def _resuming(
@@ -214,10 +230,12 @@ def _launched_before(output: Path | None, world: World, asked: str) -> Path | No
     return Path(os.fsdecode(shared)) if shared else None
 
 
-def _digest(data: str | Path, recipe: Recipe, budget: Budget | None) -> str:
+def _digest(
+    data: str | Path, recipe: Recipe, budget: Budget | None, exclude: str | Path | None
+) -> str:
     """Of what a training is asked to do, to know it again."""
     time_ = str(budget.seconds) if budget else ""
-    whole = "\n".join((_as_given(data), recipe.model_dump_json(), time_))
+    whole = "\n".join((_as_given(data), recipe.model_dump_json(), time_, str(exclude or "")))
     return hashlib.sha256(os.fsencode(whole)).hexdigest()
 
 

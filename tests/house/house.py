@@ -33,12 +33,13 @@ FLOORS: tuple[frozenset[str], ...] = (
             "precision",
             "markdown",
             "fonts",
+            "pages",
         }
     ),
     frozenset({"card", "classifier", "evaluation", "job", "step", "networks"}),
     frozenset(
         {"preparation", "head", "planning", "training", "prediction", "record", "report", "gradcam"}
-        | {"summary", "diagram", "calibration", "formats", "speed"}
+        | {"summary", "diagram", "calibration", "formats", "speed", "checks"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
@@ -74,6 +75,7 @@ ANYWHERE = ("",)
 DOORS: dict[str, tuple[str, ...]] = {
     "PIL": ("data",),
     "filelock": ("lock",),
+    "jinja2": ("pages.rendering",),
     "matplotlib": ("report.charts", "diagram.paint", "fonts"),
     "numpy": ANYWHERE,
     "pydantic": ANYWHERE,

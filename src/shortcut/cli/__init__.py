@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from shortcut.cli import listing, looking, measuring, training, verifying, weights
+from shortcut.cli import checking, listing, looking, measuring, training, verifying, weights
 from shortcut.errors import ShortcutError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes 0.2 s to load, half of what `--help` may take
     help="From a folder of photos to a trained, honestly measured image classifier.",
 )
+app.command("check")(checking.check)
 app.command("train")(training.train)
 app.command("resume")(training.resume)
 app.command("verify-resume")(verifying.verify_resume)

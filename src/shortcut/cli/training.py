@@ -1,7 +1,8 @@
 """`shortcut train`, `shortcut resume`."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from shortcut.conclusion import Outcome
     from shortcut.events import Event
     from shortcut.settings import Recipe
-    from shortcut.signals import Stop
+
+    Story = Generator[Event, None, Outcome | None]
 
 STARTED = time.monotonic()
 """When the command began: this file is read first of all."""
@@ -58,6 +60,9 @@ Compile = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
 ]
+Exclude = Annotated[
+    Path | None, typer.Option(help="Do without the pictures on this list (`shortcut check`).")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the result.")]
@@ -82,6 +87,7 @@ def train(
     target_accuracy: Target = None,
     compile_: Compile = None,
     set_: Set = None,
+    exclude: Exclude = None,
     output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
@@ -94,21 +100,20 @@ def train(
     given = {key: value for key, value in locals().items() if key in FLAGS and value is not None}
     settings, free = _settings(recipe, given, set_ or [])
     from shortcut import runs
-    from shortcut.signals import Stop
 
-    stop = Stop()
-    story = runs.training(
+    story = partial(
+        runs.training,
         data,
         settings,
         budget=Budget(parse_duration(budget), STARTED, free) if budget else None,
+        exclude=exclude,
         output=output,
         device=device,
         download=download,
         log_interval=log_interval,
         lang=lang,
-        stop=stop,
     )
-    _show(story, stop, format_, quiet)
+    _show(story, format_, quiet)
 
 
 def _settings(
@@ -137,25 +142,23 @@ def resume(
 ) -> None:
     """Go on with an interrupted training as if it had never stopped."""
     from shortcut import runs
-    from shortcut.signals import Stop
 
-    stop, changed = Stop(), accept_data_change
-    story = runs.resuming(
-        run, epochs=epochs, device=device, lang=lang, accept_data_change=changed, stop=stop
+    changed = accept_data_change
+    story = partial(
+        runs.resuming, run, epochs=epochs, device=device, lang=lang, accept_data_change=changed
     )
-    _show(story, stop, format_, quiet)
+    _show(story, format_, quiet)
 
 
-def _show(
-    story: "Generator[Event, None, Outcome | None]", stop: "Stop", format_: str, quiet: bool
-) -> None:
+def _show(begin: "Callable[..., Story]", format_: str, quiet: bool) -> None:
     """Show a story while it happens; a signal that finds nothing to lose ends it where it is."""
     from shortcut.console import Screen
     from shortcut.errors import InterruptedRunError
     from shortcut.events import Saved
-    from shortcut.signals import Stopped
+    from shortcut.signals import Stop, Stopped
 
-    folder: Path | None = None
+    stop, folder = Stop(), None
+    story = begin(stop=stop)
     try:
         with stop, Screen(quiet=quiet) as screen:
             while True:

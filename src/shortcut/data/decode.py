@@ -6,7 +6,8 @@ import re
 import stat
 import threading
 import warnings
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,22 @@ def decode_picture(
         raise DecodeError(_message(file, _reason(error, data)), passing=passing) from error
 
 
+@contextmanager
+def opened(file: Path) -> Generator[Image.Image]:
+    """A file that `decode_picture` reads, opened and not decoded: for what its header tells."""
+    with _pillow_warnings_off, Image.open(file, formats=_formats()) as image:
+        yield image
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 where none is told."""
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    # A broken EXIF block costs the picture its turn, not its place in the data set.
+    except Exception:
+        return 1
+
+
 def decoder_version() -> str:
     """Pillow, and the libraries that it has: what decides which files are read, and to which
     pixels."""
@@ -141,7 +158,7 @@ def _decode(data: bytes, ending: str, min_side: int | None, max_pixels: int) -> 
 
 def _turned(image: _Picture) -> _Picture:
     # After loading: Pillow turns TIFF files by itself then, and drops their tag.
-    turn = _UPRIGHT.get(_orientation(image))
+    turn = _UPRIGHT.get(orientation_of(image))
     upright = _to_rgb(image)
     return upright if turn is None else upright.transpose(turn)
 
@@ -187,14 +204,6 @@ def _deep_to_rgb(image: _Picture) -> _Picture:
     if isinstance(transparent, int):
         grey = np.where(values == transparent, 255, grey)
     return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-
-
-def _orientation(image: _Picture) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    # A broken EXIF block costs the picture its turn, not its place in the data set.
-    except Exception:
-        return 1
 
 
 @functools.cache

@@ -57,9 +57,8 @@ def split_table(parts: Mapping[str, Sequence[Sample]], root: Path) -> bytes:
     `parts` has the keys train, val and test as far as there are any. Paths are relative to
     `root` (or to its folder, where it is a CSV file) with forward slashes; absolute outside it.
     """
-    base = _base(root)
     rows = [
-        (_portable(sample.path, base), sample.label, part, str(_size(sample.path)))
+        (portable_path(sample.path, root), sample.label, part, str(_size(sample.path)))
         for part, samples in parts.items()
         for sample in samples
     ]
@@ -72,6 +71,14 @@ def split_table(parts: Mapping[str, Sequence[Sample]], root: Path) -> bytes:
     writer.writerows(rows)
     # surrogateescape: file names that are not UTF-8 come back with the same bytes.
     return table.getvalue().encode("utf-8", "surrogateescape")
+
+
+def portable_path(path: Path, root: Path) -> str:
+    """`path` as tables name it: relative to `root` (or to its folder, where it is a file) with
+    forward slashes; absolute outside of it."""
+    base = _base(root)
+    inside = path.is_relative_to(base)
+    return path.relative_to(base).as_posix() if inside else path.absolute().as_posix()
 
 
 def digest_of(*samples: Sample) -> str:
@@ -165,8 +172,3 @@ def _by_path(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 
 def _base(root: Path) -> Path:
     return root.parent if root.is_file() else root
-
-
-def _portable(path: Path, base: Path) -> str:
-    inside = path.is_relative_to(base)
-    return path.relative_to(base).as_posix() if inside else path.absolute().as_posix()

@@ -1,0 +1,165 @@
+"""What can be seen of a picture without knowing what it shows: whether it can be read, how it is
+stored, how large, bright and sharp it is."""
+
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shortcut.data.decode import decode_picture, opened, orientation_of
+from shortcut.data.patterns import Thumb, make_thumb
+from shortcut.data.samples import Sample
+from shortcut.errors import DecodeError
+from shortcut.events import Progress
+
+VIEW = 128
+"""Pixels of the short side at which sharpness and colours are measured, of larger pictures."""
+FORMATS = {
+    **dict.fromkeys(("jpg", "jpeg", "jpe", "jfif"), "JPEG"),
+    **dict.fromkeys(("tif", "tiff"), "TIFF"),
+    **dict.fromkeys(("ppm", "pgm"), "PPM"),
+}
+"""Endings that are not the name of their format."""
+_GREY = ("1", "L", "LA", "La")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One file, looked at."""
+
+    sample: Sample
+    problem: str = ""
+    """Why it cannot be read; all that follows is then empty."""
+    width: int = 0
+    height: int = 0
+    """Pixels, upright."""
+    traits: frozenset[str] = frozenset()
+    """How it is stored: `renamed` (its ending names another format), `turned` (by EXIF), `deep`
+    (more than 8 bits), `cmyk`, `lab`, `transparent`, `animated`, `grey`."""
+    brightness: float = 0.0
+    """Mean of grey, 0 to 255."""
+    contrast: float = 0.0
+    """Standard deviation of grey."""
+    sharpness: float = 0.0
+    """The strongest steps between neighbouring pixels, as a share of the range of grey."""
+    colours: float = 0.0
+    """Bits of entropy of 4,096 colours: 8 in a photo, 1 to 4 in a drawing or a logo."""
+    thumb: Thumb = field(default_factory=lambda: np.zeros((0, 0), np.uint8), repr=False)
+
+
+def looking(
+    samples: Sequence[Sample], *, threads: int, max_pixels: int | None = None
+) -> Generator[Progress, None, list[Look]]:
+    """Look at every file; yields progress, returns looks in the order of `samples`."""
+    looks: list[Look] = []
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for look in pool.map(lambda sample: look_at(sample, max_pixels), samples):
+                looks.append(look)
+                yield Progress("looking at pictures", len(looks), len(samples))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return looks
+
+
+def look_at(sample: Sample, max_pixels: int | None = None) -> Look:
+    """One file, decoded as for training; whatever is wrong with it is said in the result."""
+    try:
+        # Large JPEGs are decoded at a fraction of their size, but to their end.
+        image = decode_picture(sample.path, min_side=VIEW, max_pixels=max_pixels)
+        with opened(sample.path) as header:
+            traits, size = frozenset(_traits(header, sample.path)), header.size
+    except DecodeError as error:
+        return Look(sample, problem=str(error))
+    upright = (image.width > image.height) == (size[0] > size[1])
+    width, height = size if upright else size[::-1]
+    view = _view(image)
+    grey = np.asarray(view.convert("L"), dtype=np.float32)
+    return Look(
+        sample,
+        width=width,
+        height=height,
+        traits=traits,
+        brightness=float(grey.mean()),
+        contrast=float(grey.std()),
+        sharpness=_sharpness(grey),
+        colours=_entropy(view),
+        thumb=make_thumb(image),
+    )
+
+
+def find_equal(looks: Sequence[Look]) -> list[tuple[int, ...]]:
+    """Positions of files that are the same byte for byte, a group each. Only files of one size are
+    read."""
+    sizes: dict[int, list[int]] = {}
+    for position, look in enumerate(looks):
+        if not look.problem:
+            sizes.setdefault(_file_size(look), []).append(position)
+    groups: dict[bytes, list[int]] = {}
+    for positions in sizes.values():
+        for position in positions if len(positions) > 1 else ():
+            groups.setdefault(_digest(looks[position]), []).append(position)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def _traits(header: Image.Image, path: Path) -> Iterator[str]:
+    ending = path.suffix.lower().lstrip(".")
+    kind = {"MPO": "JPEG", "DIB": "BMP"}.get(header.format or "", header.format)
+    # Bits a channel: Pillow names RGB of 16 bits by what it will make of it.
+    deep = header.mode.startswith("I") or ";16" in str(getattr(header, "tile", ""))
+    found = {
+        "renamed": ending and FORMATS.get(ending, ending.upper()) != kind,
+        "turned": orientation_of(header) in range(2, 9),
+        "deep": deep,
+        "cmyk": header.mode == "CMYK",
+        "lab": header.mode == "LAB",
+        "transparent": header.has_transparency_data,
+        "animated": getattr(header, "is_animated", False) and header.format != "MPO",
+        "grey": header.mode in _GREY or header.mode.startswith("I"),
+    }
+    yield from (trait for trait, has in found.items() if has)
+
+
+def _view(image: Image.Image) -> Image.Image:
+    scale = VIEW / min(image.size)
+    if scale >= 1:
+        return image
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.BOX)
+
+
+def _sharpness(grey: NDArray[np.float32]) -> float:
+    """The strongest twentieth of differences between neighbours against the whole range: a blur
+    takes from the first and not from the second."""
+    if min(grey.shape) < 3:
+        return 1.0
+    steps = np.concatenate([np.abs(np.diff(grey, axis=axis)).ravel() for axis in (0, 1)])
+    reach = np.percentile(grey, 95) - np.percentile(grey, 5)
+    return float(np.percentile(steps, 99) / max(reach, 8.0))
+
+
+def _entropy(view: Image.Image) -> float:
+    small = np.asarray(view.resize((64, 64), Image.Resampling.NEAREST)) >> 4
+    codes = (small[..., 0].astype(np.int64) << 8) | (small[..., 1] << 4) | small[..., 2]
+    shares = np.bincount(codes.ravel(), minlength=4096) / codes.size
+    shares = shares[shares > 0]
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def _file_size(look: Look) -> int:
+    try:
+        return look.sample.path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _digest(look: Look) -> bytes:
+    try:
+        return hashlib.sha256(look.sample.path.read_bytes()).digest()
+    except OSError:  # gone meanwhile: equal to no other
+        return str(look.sample.path).encode("utf-8", "surrogateescape")
