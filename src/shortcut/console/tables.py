@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shortcut.console.terminal import clean, open_console, say
+from shortcut.console.terminal import clean, open_aside, open_console, say
 
 if TYPE_CHECKING:
     from shortcut.metrics import Scores
@@ -43,10 +43,11 @@ def print_scores(scores: "Scores") -> None:
 
 
 def print_accuracy(part: str, scores: "Scores") -> None:
-    """Print to standard output one line: a part's accuracy, its interval, how many pictures."""
+    """Print to standard output one line: a part's accuracy, its interval, how many pictures. It
+    stands in the run folder too: where the terminal was closed meanwhile, nothing fails."""
     low, high = scores.interval
     share = f"{scores.accuracy:.4f} [{low:.3f}, {high:.3f}], {scores.images:,} pictures"
-    say(open_console(sys.stdout), f"{part} accuracy {share}", "bold")
+    say(open_aside(sys.stdout), f"{part} accuracy {share}", "bold")
 
 
 def print_table(

@@ -14,9 +14,9 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u
 
 
 class Aside:
-    """What is said beside the results: on standard error, as long as somebody listens. When its
-    terminal is closed or its pipe broken, all goes nowhere and nothing fails: no training must end
-    for want of a listener.
+    """A stream on which all is said as long as somebody listens. When its terminal is closed or its
+    pipe broken, the rest goes nowhere and nothing fails: no training must end for want of a
+    listener.
 
     Args:
         stream: None where the process was started without one.
