@@ -185,3 +185,18 @@ def test_many_unknown_labels_are_not_all_listed():
         label_positions(strange, many)
     assert "s4. It knows: c00" in str(refusal.value) and "s5" not in str(refusal.value)
     assert str(refusal.value).endswith("c09.")
+
+
+def test_the_truth_among_the_best_five_is_counted_where_there_are_more(samples):
+    torch.manual_seed(0)
+    names = tuple("abcdefg")
+    made = Classifier(
+        create_model("resnet20", num_classes=7, stem="small").eval(),
+        *("resnet20", "small", names, Preprocess(16, 18)),
+    )
+    labelled = [Sample(s.path, names[i % 7]) for i, s in enumerate(samples)]
+    by_hand = 0
+    for sample in labelled:
+        scores = made.predict(sample.path).scores  # the best first
+        by_hand += sample.label in list(scores)[:5]
+    assert evaluate(made, labelled).near == by_hand < len(labelled)

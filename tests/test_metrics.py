@@ -1,12 +1,13 @@
 """Counting, against scikit-learn and SciPy."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from sklearn import metrics as sklearn_metrics
 
 from shortcut.metrics import Scores, confusion_matrix, wilson_interval
@@ -95,6 +96,38 @@ def test_classes_that_nobody_is_or_is_called_score_nought():
     silent, absent = scores_of([[2, 0], [3, 0]]), scores_of([[2, 1], [0, 0]])
     assert (silent.by_class[1].precision, silent.by_class[1].f1) == (0, 0)
     assert (absent.by_class[1].recall, absent.by_class[1].images) == (0, 0)
+
+
+@pytest.mark.parametrize(("images", "share"), [(40, 0.9), (200, 0.97), (1998, 0.94), (1998, 0.6)])
+def test_the_interval_covers_the_truth_as_often_as_it_says(images: int, share: float):
+    """Of 1,000 simulated test sets, and of all there could be by their weight."""
+    counts = np.arange(images + 1)
+    bounds = np.array([wilson_interval(int(count), images) for count in counts])
+    covers = (bounds[:, 0] <= share) & (share <= bounds[:, 1])
+    assert 0.94 <= binom.pmf(counts, images, share)[covers].sum() <= 0.965
+    seen = np.random.default_rng(0).binomial(images, share, 1000)
+    assert 0.93 <= covers[seen].mean() <= 0.975
+
+
+@given(answers())
+def test_balanced_accuracy_is_scikit_learns_and_classes_have_intervals(drawn):
+    count, truths, called = drawn
+    scores = scores_of(confusion_matrix(truths, called, count))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of classes without a truth
+        expected = sklearn_metrics.balanced_accuracy_score(truths, called)
+    assert scores.balanced_accuracy == pytest.approx(expected)
+    for one in scores.by_class:
+        low, high = one.interval
+        assert (low <= one.recall + 1e-12 and one.recall - 1e-12 <= high) or not one.images
+        assert (low, high) == (0, 1) or one.images
+
+
+def test_the_best_five_are_told_where_there_are_more():
+    confusion = np.eye(6, dtype=np.int64) * 10
+    scores = Scores(tuple("abcdef"), confusion, loss=0.1, near=57)
+    assert scores.as_dict()["top_5_accuracy"] == 57 / 60
+    assert "top_5_accuracy" not in scores_of([[1, 0], [0, 1]]).as_dict()
 
 
 def test_as_plain_values():

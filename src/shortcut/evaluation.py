@@ -13,7 +13,7 @@ from shortcut.data.loaders import EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
-from shortcut.metrics import Scores, confusion_matrix
+from shortcut.metrics import NEAR, Scores, confusion_matrix
 from shortcut.precision import EXACT, Precision
 from shortcut.world import ALONE, World
 
@@ -86,20 +86,23 @@ def measuring(
     """
     count, total = len(classifier.classes), len(batches.labels)
     confusion = np.zeros((count, count), np.int64)
-    loss, done = 0.0, 0
+    loss, near, done = 0.0, 0, 0
     for batch in batches.part(world.rank, world.size):
         if batch is not None:
             answers = classifier.answer(batch.images, precision)
             logs = answers.clamp_min(1e-12).log()
             loss += float(F.nll_loss(logs, batch.labels, reduction="sum"))
             confusion += confusion_matrix(batch.labels.numpy(), answers.argmax(1).numpy(), count)
+            best = answers.topk(min(NEAR, count), dim=1).indices
+            near += int((best == batch.labels[:, None]).sum())
         done = min(total, done + batches.batch_size * world.size)
         yield Progress("measuring", done, total)
     # Counts are whole numbers below 2^53: exact in float64.
-    figures = torch.tensor([loss, *confusion.flatten().tolist()], dtype=torch.float64)
-    loss, *counts = world.sum(figures).tolist()
+    figures = torch.tensor([loss, near, *confusion.flatten().tolist()], dtype=torch.float64)
+    loss, near, *counts = world.sum(figures).tolist()
     confusion = np.array(counts).astype(np.int64).reshape(count, count)
-    return Scores(classifier.classes, confusion, loss / max(1, total))
+    known = int(near) if count > NEAR else None
+    return Scores(classifier.classes, confusion, loss / max(1, total), near=known)
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Z95 = 1.959963984540054
 """95 % of a normal distribution lies within so many standard deviations."""
 
+NEAR = 5
+"""Answers among which the truth may be, as in ImageNet's top-5 error."""
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -20,6 +23,8 @@ class ClassScore:
     """Of the pictures called so, the share that are so."""
     recall: float
     """Of the pictures that are so, the share called so."""
+    interval: tuple[float, float]
+    """95 % interval of the recall; 0 to 1 where there are no pictures."""
     f1: float
     images: int
 
@@ -35,6 +40,9 @@ class Scores:
     """Mean cross entropy, in nats."""
     left_out: tuple[str, ...] = ()
     """One line for each file that could not be read and does not count."""
+    near: int | None = None
+    """Pictures whose truth is among the `NEAR` best answers; None where there are no more classes
+    than that."""
 
     @property
     def images(self) -> int:
@@ -56,6 +64,13 @@ class Scores:
         """95 % interval of the accuracy."""
         return wilson_interval(self.correct, self.images)
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean recall of the classes that have pictures: what accuracy would be if these were
+        equally frequent."""
+        recalls = [score.recall for score in self.by_class if score.images]
+        return sum(recalls) / len(recalls)
+
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON, keys in full words."""
         return {
@@ -63,8 +78,10 @@ class Scores:
             "interval": list(self.interval),
             "images": self.images,
             "correct": self.correct,
+            "balanced_accuracy": self.balanced_accuracy,
+            **({} if self.near is None else {f"top_{NEAR}_accuracy": self.near / self.images}),
             "loss": self.loss,
-            "classes": [asdict(score) for score in self.by_class],
+            "classes": [asdict(c) | {"interval": list(c.interval)} for c in self.by_class],
             "confusion_matrix": self.confusion.tolist(),
             "left_out": list(self.left_out),
         }
@@ -79,6 +96,7 @@ class Scores:
                 label,
                 precision=_ratio(hits[i], called[i]),
                 recall=_ratio(hits[i], real[i]),
+                interval=wilson_interval(int(hits[i]), int(real[i])) if real[i] else (0.0, 1.0),
                 f1=_ratio(2 * hits[i], called[i] + real[i]),
                 images=int(real[i]),
             )

@@ -65,10 +65,11 @@ def test_scores_in_a_pipe(capsys: pytest.CaptureFixture[str]):
     print_scores(Scores(("[cat]", "dog"), np.array([[90, 10], [0, 100]]), loss=0.3))
     assert capsys.readouterr().out.splitlines() == [
         "accuracy 0.9500, 95 % interval [0.910, 0.973], 190 of 200 pictures right",
+        "balanced accuracy 0.9500, each class counting the same",
         "",
-        "class  precision  recall     F1  pictures",
-        "[cat]      1.000   0.900  0.947       100",
-        "dog        0.909   1.000  0.952       100",
+        "class  precision  recall   95 % interval     F1  pictures",
+        "[cat]      1.000   0.900  [0.826, 0.945]  0.947       100",
+        "dog        0.909   1.000  [0.963, 1.000]  0.952       100",
         "",
         "confusion matrix: a row for each truth, a column for each answer",
         "truth  [cat]  dog",
@@ -87,14 +88,14 @@ def test_above_twenty_classes_the_most_confused_pairs(capsys: pytest.CaptureFixt
     many.confusion[np.arange(12), np.arange(1, 13)] = np.arange(1, 13)
     print_scores(many)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[3:28]] == list(many.classes)
-    assert lines[29] == "most confused pairs"
-    assert [line.split() for line in lines[31:34]] == [
+    assert [line.split()[0] for line in lines[4:29]] == list(many.classes)
+    assert lines[30] == "most confused pairs"
+    assert [line.split() for line in lines[32:35]] == [
         ["c11", "c12", "12"],
         ["c10", "c11", "11"],
         ["c9", "c10", "10"],
     ]
-    assert lines[41:] == ["The CSV holds the whole matrix of 25 classes."]
+    assert lines[42:] == ["The CSV holds the whole matrix of 25 classes."]
 
 
 def test_without_mistakes_no_pair_is_named(capsys: pytest.CaptureFixture[str]):
@@ -107,7 +108,7 @@ def test_a_matrix_is_headed_by_names_then_numbers_then_replaced(monkeypatch: pyt
     for width in (200, 80, 40):
         terminal = use_terminal(monkeypatch, width)
         print_scores(scores(10, name="a class number {}", wrong=7))
-        assert max(map(cell_len, terminal.lines[1:])) <= max(width, 64)
+        assert max(map(cell_len, terminal.lines[1:])) <= max(width, 68)
         found.append("\n".join(" ".join(line.split()) for line in terminal.lines))
     assert "truth a class number 0 a class number 1" in found[0]
     assert "truth 1 2 3 4 5 6 7 8 9 10\n" in found[1]

@@ -39,7 +39,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"card", "classifier", "evaluation", "job", "step", "networks"}),
     frozenset(
         {"preparation", "head", "planning", "training", "prediction", "record", "report", "gradcam"}
-        | {"summary", "diagram", "calibration", "formats", "speed", "checks"}
+        | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}

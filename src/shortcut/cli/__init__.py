@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from shortcut.cli import checking, listing, looking, measuring, training, verifying, weights
+from shortcut.cli import (
+    checking,
+    listing,
+    looking,
+    measuring,
+    splitting,
+    training,
+    verifying,
+    weights,
+)
 from shortcut.errors import ShortcutError
 
 app = typer.Typer(
@@ -21,6 +30,7 @@ app = typer.Typer(
     help="From a folder of photos to a trained, honestly measured image classifier.",
 )
 app.command("check")(checking.check)
+app.command("split")(splitting.split)
 app.command("train")(training.train)
 app.command("resume")(training.resume)
 app.command("verify-resume")(verifying.verify_resume)

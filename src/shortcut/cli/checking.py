@@ -64,7 +64,6 @@ def _write(
 
     for place in filter(None, (page, exclusions)):
         _refuse_inside(place, checked)
-        place.parent.mkdir(parents=True, exist_ok=True)
     yield Progress("drawing the page", 0, 0)
     write_whole(page, render_page(checked, lang))
     yield Progress("drawing the page", 1, 1)

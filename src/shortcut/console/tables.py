@@ -28,16 +28,25 @@ def print_scores(scores: "Scores") -> None:
     Of more than MATRIX_CLASSES classes, or where the terminal is too narrow for the matrix, only
     the most confused pairs.
     """
+    from shortcut.metrics import NEAR  # here, for commands that have no scores and need no NumPy
+
     out = open_console(sys.stdout)
     low, high = scores.interval
     share = f"{scores.accuracy:.4f}, 95 % interval [{low:.3f}, {high:.3f}]"
     say(out, f"accuracy {share}, {scores.correct:,} of {scores.images:,} pictures right", "bold")
+    if scores.near is not None:
+        say(out, f"truth among the {NEAR} best answers {scores.near / scores.images:.4f}")
+    say(out, f"balanced accuracy {scores.balanced_accuracy:.4f}, each class counting the same")
     say(out, "")
     rows = [
-        (c.label, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.images:,}")
+        (
+            *(c.label, f"{c.precision:.3f}", f"{c.recall:.3f}"),
+            *("[{:.3f}, {:.3f}]".format(*c.interval), f"{c.f1:.3f}", f"{c.images:,}"),
+        )
         for c in scores.by_class
     ]
-    print_table(None, ("class", "precision", "recall", "F1", "pictures"), rows, right=range(1, 5))
+    columns = ("class", "precision", "recall", "95 % interval", "F1", "pictures")
+    print_table(None, columns, rows, right=range(1, 6))
     say(out, "")
     _print_confusion(out, scores)
 

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ usual mode; 88 million of one colour are a PNG of 11 kB that takes 265 MB."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
 _LIBRARIES = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp", "avif", "littlecms2")
 _ORIENTATION_TAG, _PHOTOMETRIC_TAG = 0x0112, 0x0106
+_EXIF_BLOCK, _TAKEN_TAG, _CHANGED_TAG = 0x8769, 0x9003, 0x0132
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -125,6 +127,17 @@ def orientation_of(image: Image.Image) -> int:
     # A broken EXIF block costs the picture its turn, not its place in the data set.
     except Exception:
         return 1
+
+
+def taken_at(file: Path) -> datetime | None:
+    """When a photo was taken, as its EXIF block says; None where it does not."""
+    try:
+        with opened(file) as image:
+            exif = image.getexif()
+            told = exif.get_ifd(_EXIF_BLOCK).get(_TAKEN_TAG) or exif.get(_CHANGED_TAG)
+        return datetime.strptime(str(told).strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except Exception:  # no picture, no EXIF, or a broken one
+        return None
 
 
 def decoder_version() -> str:

@@ -56,6 +56,19 @@ def read_table(path: Path) -> Source:
     return assemble(path.stem, path, "csv", parts)
 
 
+def read_column(path: Path, name: str) -> dict[Path, str]:
+    """What a column of such a table says of each picture.
+
+    Raises:
+        DataError: there is no such column, or the table cannot be read.
+    """
+    header, rows = _read_rows(path)
+    file_column = _column(path, header, _PATH_COLUMNS)
+    wanted = _column(path, header, (name.strip().lower(),))
+    whole = (row for _, row in rows if len(row) == len(header))
+    return {_resolve(path.parent, row[file_column].strip()): row[wanted].strip() for row in whole}
+
+
 def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header in lower case, and the rows that are not blank with their numbers."""
     try:
@@ -82,9 +95,10 @@ def _column(path: Path, header: Sequence[str], names: tuple[str, ...]) -> int:
         close for seen in header for close in difflib.get_close_matches(seen, names, 1, cutoff=0.6)
     ]
     meant = f" Did you mean {near[0]!r}?" if near else ""
+    first, *others = names
+    also = f" (or {', '.join(others)})" if others else ""
     raise DataError(
-        f"{path}: no column {names[0]!r} (or {', '.join(names[1:])}); "
-        f"the columns are {', '.join(header)}.{meant}"
+        f"{path}: no column {first!r}{also}; the columns are {', '.join(header)}.{meant}"
     )
 
 

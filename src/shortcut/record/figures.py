@@ -61,12 +61,13 @@ def honesty(measured: Mapping[str, Scores], say: Say) -> str:
 
 def class_table(part: str, scores: Scores, say: Say) -> list[str]:
     """Precision, recall and F1 of every class."""
-    head = say("Class|Precision|Recall|F1|Images", "类别|精确率|召回率|F1|图片数")
+    head = say(
+        "Class|Precision|Recall|95 % interval|F1|Images", "类别|精确率|召回率|95% 区间|F1|图片数"
+    )
     rows = [
         (
-            plain(one.label),
-            *(f"{value:.3f}" for value in (one.precision, one.recall, one.f1)),
-            f"{one.images:,}",
+            *(plain(one.label), f"{one.precision:.3f}", f"{one.recall:.3f}"),
+            *("{:.3f} - {:.3f}".format(*one.interval), f"{one.f1:.3f}", f"{one.images:,}"),
         )
         for one in scores.by_class
     ]
