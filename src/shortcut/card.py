@@ -68,6 +68,8 @@ class ModelCard(Card):
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocess: PreprocessCard
     mirror_below: Annotated[float, Field(ge=0, le=1)] = 0.0
+    temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    sure_from: Annotated[float, Field(ge=0, le=1)] = 0.0
     recipe: dict[str, Any] | None = None
     """As another version may have written it: prediction does not need it."""
     metrics: dict[Short, Fact] = Field(default_factory=dict)

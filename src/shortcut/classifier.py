@@ -28,9 +28,11 @@ class Prediction:
 
     label: str
     score: float
-    """Probability of `label`, 0 to 1, as the network gives it."""
+    """Probability of `label`, 0 to 1."""
     scores: dict[str, float]
     """Probability of every class, the likeliest first."""
+    sure: bool = True
+    """False where the score lies below the classifier's `sure_from`."""
 
 
 @dataclass
@@ -57,6 +59,11 @@ class Classifier:
     """What was measured: `val_accuracy`, `val_images`, `epoch`, ..."""
     created: str = ""
     version: str = ""
+    temperature: float = 1.0
+    """What the logarithms of answers are divided by, so that a score says how often such an answer
+    is right (Guo et al. 2017, arXiv:1706.04599); 1 where that was not fitted."""
+    sure_from: float = 0.0
+    """Answers with a lower score are `not sure`; 0: none."""
 
     @property
     def device(self) -> torch.device:
@@ -84,6 +91,8 @@ class Classifier:
         if len(unsure):
             mirrored = precision.place(views[unsure].flip(3))
             answers[unsure] = (answers[unsure] + self._forward(mirrored, precision)) / 2
+        if self.temperature != 1.0:
+            answers = (answers.clamp_min(1e-12).log() / self.temperature).softmax(1)
         return answers.cpu()
 
     def _forward(self, views: Tensor, precision: Precision) -> Tensor:
@@ -120,7 +129,7 @@ class Classifier:
         order = np.argsort(-row, kind="stable")
         scores = {self.classes[i]: float(row[i]) for i in order}
         label = self.classes[int(order[0])]
-        return Prediction(label, scores[label], scores)
+        return Prediction(label, scores[label], scores, scores[label] >= self.sure_from)
 
     def save(self, path: str | Path) -> None:
         """Write one `.safetensors` file that holds everything; an older file stays whole until
@@ -137,6 +146,8 @@ class Classifier:
                 classes=self.classes,
                 preprocess=PreprocessCard.model_validate(self.preprocess.as_dict()),
                 mirror_below=self.mirror_below,
+                temperature=self.temperature,
+                sure_from=self.sure_from,
                 recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
                 metrics=self.metrics,
                 created=self.created,
@@ -175,6 +186,8 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         preprocess=Preprocess(size.image_size, size.resize, size.mean, size.std),
         recipe=recipe,
         mirror_below=card.mirror_below,
+        temperature=card.temperature,
+        sure_from=card.sure_from,
         max_pixels=recipe.data.max_pixels if recipe else None,
         metrics=dict(card.metrics),
         created=card.created,

@@ -11,16 +11,16 @@ from typing import Literal
 
 import numpy as np
 
+from shortcut.calibration import at_temperature, fit_temperature
 from shortcut.classifier import Classifier, load
 from shortcut.data.cache import Keeping
 from shortcut.data.samples import Sample
 from shortcut.disk import write_whole
 from shortcut.errors import DataError, DecodeError
-from shortcut.evaluation import evaluating, measuring
+from shortcut.evaluation import answering, evaluating
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.job import Job
-from shortcut.metrics import Scores
-from shortcut.precision import EXACT
+from shortcut.metrics import Scores, count_answers, scores_of
 from shortcut.record import PredictedFile, Record, render_record
 from shortcut.runfolder import Facts
 
@@ -78,7 +78,7 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    val = yield from measuring(best, job.val, EXACT)
+    best, val = yield from _calibrate(best, job, facts.measured_on)
     yield _measured(facts.measured_on, val)
     test = None
     if "test" in parts and facts.measured_on == "val":
@@ -103,15 +103,31 @@ def conclude(
     return outcome
 
 
+def _calibrate(
+    best: Classifier, job: Job, part: str
+) -> Generator[Event, None, tuple[Classifier, Scores]]:
+    """The classifier with scores that fit the pictures that chose it, and what it reaches there."""
+    best = replace(best, temperature=1.0)  # it may have been concluded before
+    answers, truths = yield from answering(best, job.val)
+    temperature = fit_temperature(answers, truths)
+    fitted = at_temperature(answers, temperature) if temperature != 1.0 else answers
+    before, after = (scores_of(count_answers(a, truths), best.classes) for a in (answers, fitted))
+    if temperature != 1.0:
+        yield Notice(
+            f"scores calibrated on {part} (temperature {temperature:.2f}): they were off by "
+            f"{before.calibration_error:.1%} and are by {after.calibration_error:.1%}, on average"
+        )
+    return replace(best, temperature=temperature), after
+
+
 def _look_at_test(
     best: Classifier, samples: Sequence[Sample], job: Job, keeping: Keeping
 ) -> Generator[Event, None, Scores | None]:
     try:
         limit = job.recipe.data.max_broken
         threads = max(1, job.val.threads)
-        test = yield from evaluating(
-            best, samples, threads=threads, max_broken=limit, keeping=keeping
-        )
+        story = evaluating(best, samples, threads=threads, max_broken=limit, keeping=keeping)
+        test = (yield from story).scores
     except DataError as error:
         # After hours of training the test pictures are no reason to lose the rest.
         yield Notice(f"test was not measured: {error}")

@@ -1,11 +1,11 @@
 """Measuring a classifier on labelled pictures. Labels are matched by name, never by position."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 
 from shortcut.classifier import Classifier
 from shortcut.data.cache import Keeping, check_broken, read_pictures
@@ -13,9 +13,37 @@ from shortcut.data.loaders import EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
-from shortcut.metrics import NEAR, Scores, confusion_matrix
+from shortcut.metrics import Scores, count_answers, counts_length, scores_of
 from shortcut.precision import EXACT, Precision
 from shortcut.world import ALONE, World
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of measuring a classifier, picture by picture."""
+
+    scores: Scores
+    samples: tuple[Sample, ...]
+    """Those that could be read."""
+    answers: NDArray[np.float32]
+    """(N, classes) probabilities."""
+    truths: NDArray[np.int64]
+    """(N,) positions of classes."""
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether the best answer is the truth."""
+        return self.answers.argmax(1) == self.truths
+
+    def with_limit(self, sure_from: float) -> dict[str, float]:
+        """How many pictures score `sure_from` or more, and how many of these answers are wrong;
+        nothing where there is no limit."""
+        if not sure_from:
+            return {}
+        answered = self.answers.max(1) >= sure_from
+        wrong = int((answered & ~self.right).sum())
+        facts = {"sure_from": sure_from, "answered": int(answered.sum()), "wrong": wrong}
+        return facts | {"images": len(self.truths)}
 
 
 def evaluate(
@@ -27,11 +55,10 @@ def evaluate(
     max_broken: float = 0.01,
 ) -> Scores:
     """Measure `classifier` on every readable sample, in full precision; see `evaluating`."""
-    return run_silently(
-        evaluating(
-            classifier, samples, batch_size=batch_size, threads=threads, max_broken=max_broken
-        )
+    story = evaluating(
+        classifier, samples, batch_size=batch_size, threads=threads, max_broken=max_broken
     )
+    return run_silently(story).scores
 
 
 def evaluating(
@@ -42,8 +69,8 @@ def evaluating(
     threads: int = 2,
     max_broken: float = 0.01,
     keeping: Keeping | None = None,
-) -> Generator[Event, None, Scores]:
-    """Measure `classifier` on every readable sample; yields progress, returns the scores.
+) -> Generator[Event, None, Evaluation]:
+    """Measure `classifier` on every readable sample; yields progress.
 
     Args:
         threads: how many prepare pictures.
@@ -66,8 +93,10 @@ def evaluating(
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
-    scores = yield from measuring(classifier, loader, EXACT)
-    return replace(scores, left_out=read.broken)
+    answers, truths = yield from answering(classifier, loader)
+    scores = scores_of(count_answers(answers, truths), classifier.classes)
+    scores = replace(scores, left_out=read.broken)
+    return Evaluation(scores, tuple(read.samples), answers, truths)
 
 
 def measure(classifier: Classifier, batches: EvaluationLoader, precision: Precision) -> Scores:
@@ -84,25 +113,28 @@ def measuring(
     The processes of `world` share the batches; each picture counts once, and each process gets the
     scores of all.
     """
-    count, total = len(classifier.classes), len(batches.labels)
-    confusion = np.zeros((count, count), np.int64)
-    loss, near, done = 0.0, 0, 0
+    done, total = 0, len(batches.labels)
+    counts = np.zeros(counts_length(len(classifier.classes)))
     for batch in batches.part(world.rank, world.size):
         if batch is not None:
             answers = classifier.answer(batch.images, precision)
-            logs = answers.clamp_min(1e-12).log()
-            loss += float(F.nll_loss(logs, batch.labels, reduction="sum"))
-            confusion += confusion_matrix(batch.labels.numpy(), answers.argmax(1).numpy(), count)
-            best = answers.topk(min(NEAR, count), dim=1).indices
-            near += int((best == batch.labels[:, None]).sum())
+            counts += count_answers(answers.numpy(), batch.labels.numpy())
         done = min(total, done + batches.batch_size * world.size)
         yield Progress("measuring", done, total)
-    # Counts are whole numbers below 2^53: exact in float64.
-    figures = torch.tensor([loss, near, *confusion.flatten().tolist()], dtype=torch.float64)
-    loss, near, *counts = world.sum(figures).tolist()
-    confusion = np.array(counts).astype(np.int64).reshape(count, count)
-    known = int(near) if count > NEAR else None
-    return Scores(classifier.classes, confusion, loss / max(1, total), near=known)
+    # But for the losses and scores these are whole numbers below 2^53: exact in float64.
+    return scores_of(world.sum(torch.from_numpy(counts)).numpy(), classifier.classes)
+
+
+def answering(
+    classifier: Classifier, batches: EvaluationLoader
+) -> Generator[Event, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Answers in full precision, (N, classes) probabilities, and the truths, (N,)."""
+    answers, truths = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
+    for done, batch in enumerate(batches, 1):
+        answers.append(classifier.answer(batch.images, EXACT).numpy())
+        truths.append(batch.labels.numpy())
+        yield Progress("measuring", done, len(batches))
+    return np.concatenate(answers), np.concatenate(truths)
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

@@ -12,6 +12,8 @@ Z95 = 1.959963984540054
 
 NEAR = 5
 """Answers among which the truth may be, as in ImageNet's top-5 error."""
+BINS = 15
+"""Of scores, as in Guo et al."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Scores:
     near: int | None = None
     """Pictures whose truth is among the `NEAR` best answers; None where there are no more classes
     than that."""
+    reliability: NDArray[np.float64] | None = None
+    """(BINS, 3): of the answers with a score in each fifteenth of 0 to 1, how many, the sum of
+    their scores, and how many are right."""
 
     @property
     def images(self) -> int:
@@ -71,6 +76,14 @@ class Scores:
         recalls = [score.recall for score in self.by_class if score.images]
         return sum(recalls) / len(recalls)
 
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error (ECE; Guo et al. 2017, arXiv:1706.04599): how far scores are
+        from the share of right answers, on average over pictures; None where it was not counted."""
+        if self.reliability is None:
+            return None
+        return float(np.abs(self.reliability[:, 1] - self.reliability[:, 2]).sum() / self.images)
+
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON, keys in full words."""
         return {
@@ -81,6 +94,7 @@ class Scores:
             "balanced_accuracy": self.balanced_accuracy,
             **({} if self.near is None else {f"top_{NEAR}_accuracy": self.near / self.images}),
             "loss": self.loss,
+            "calibration_error": self.calibration_error,
             "classes": [asdict(c) | {"interval": list(c.interval)} for c in self.by_class],
             "confusion_matrix": self.confusion.tolist(),
             "left_out": list(self.left_out),
@@ -109,6 +123,47 @@ def confusion_matrix(
 ) -> NDArray[np.int64]:
     """(count, count) with truth along rows; both arrays are (N,) positions below `count`."""
     return np.bincount(truths * count + answers, minlength=count * count).reshape(count, count)
+
+
+def count_answers(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Everything that `Scores` says of some pictures, as numbers that may be added up.
+
+    Args:
+        answers: (N, C) probabilities.
+        truths: (N,) positions of classes.
+    """
+    count = answers.shape[1]
+    called, score = answers.argmax(1), answers.max(1)
+    of_truth = answers[np.arange(len(answers)), truths]
+    loss = -np.log(np.maximum(of_truth.astype(np.float64), 1e-12)).sum()
+    near = ((answers > of_truth[:, None]).sum(1) < NEAR).sum()
+    # Where numbers went wrong the loss tells; here they must only not be in the way.
+    bins = np.minimum((np.nan_to_num(score) * BINS).astype(np.int64), BINS - 1)
+    reliability = [
+        np.bincount(bins, weights, BINS)
+        for weights in (None, score.astype(np.float64), (called == truths).astype(np.float64))
+    ]
+    confusion = confusion_matrix(truths, called, count)
+    parts = [[loss, near], np.stack(reliability, 1).ravel(), confusion.ravel()]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def scores_of(counts: NDArray[np.float64], classes: tuple[str, ...]) -> Scores:
+    """The scores of all pictures whose `count_answers` were added up to `counts`."""
+    loss, near = counts[:2]
+    confusion = counts[2 + 3 * BINS :].astype(np.int64).reshape(len(classes), len(classes))
+    return Scores(
+        classes,
+        confusion,
+        loss=float(loss) / max(1, int(confusion.sum())),
+        near=int(near) if len(classes) > NEAR else None,
+        reliability=counts[2 : 2 + 3 * BINS].reshape(BINS, 3),
+    )
+
+
+def counts_length(classes: int) -> int:
+    """How many numbers `count_answers` gives."""
+    return 2 + 3 * BINS + classes**2
 
 
 def wilson_interval(correct: int, images: int) -> tuple[float, float]:

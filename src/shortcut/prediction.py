@@ -55,6 +55,11 @@ def find_pictures(files: Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def named(prediction: Prediction) -> str:
+    """The label; where the classifier is not sure, that."""
+    return prediction.label if prediction.sure else f"not sure (perhaps {prediction.label})"
+
+
 def as_text(answers: Sequence[Answer]) -> str:
     """The cats-and-dogs tutorial's sentence, a line a file; with the file's name where there are
     several."""
@@ -65,12 +70,13 @@ def as_text(answers: Sequence[Answer]) -> str:
             lines.append(f"{prefix}{answer.error}")
         else:
             best = answer.prediction
-            lines.append(f"{prefix}this picture might be: {best.label} , score: {best.score:.2f}")
+            said = f"this picture might be: {named(best)} , score: {best.score:.2f}"
+            lines.append(f"{prefix}{said}")
     return "\n".join(lines)
 
 
 def as_json(answers: Sequence[Answer]) -> str:
-    """A list of objects with `file`, `label`, `score`, `scores`, or `file` and `error`."""
+    """A list of objects with `file`, `label`, `sure`, `score`, `scores`, or `file` and `error`."""
     return json.dumps([_record(answer) for answer in answers], indent=1, ensure_ascii=False)
 
 
@@ -96,6 +102,7 @@ def _record(answer: Answer) -> dict[str, object]:
     return {
         "file": str(answer.file),
         "label": best.label,
+        "sure": best.sure,
         "score": best.score,
         "scores": best.scores,
     }

@@ -11,6 +11,7 @@ from tests.classifier.made import CLASSES, encoded, make, noise
 from tests.turns import TO_EXIF
 from torch import nn
 
+from shortcut.calibration import at_temperature
 from shortcut.classifier import load
 from shortcut.errors import DecodeError
 
@@ -127,3 +128,28 @@ def test_the_mirror_image_is_asked_where_the_answer_is_unsure(share, classifier)
 def test_whether_the_mirror_image_is_asked_stands_in_the_file(classifier, tmp_path):
     replace(classifier, mirror_below=0.75).save(tmp_path / "model.safetensors")
     assert load(tmp_path / "model.safetensors").mirror_below == 0.75
+
+
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_a_temperature_changes_scores_and_no_answer(temperature, classifier):
+    pixels = list(np.random.default_rng(2).integers(0, 256, (6, 16, 16, 3), np.uint8))
+    plain = classifier.probabilities(pixels)
+    found = replace(classifier, temperature=temperature).probabilities(pixels)
+    np.testing.assert_allclose(found, at_temperature(plain, temperature), atol=1e-6)
+    assert (found.argmax(1) == plain.argmax(1)).all()
+    assert ((found.max(1) > plain.max(1)) == (temperature < 1)).all()
+
+
+def test_below_a_limit_the_answer_is_not_sure(classifier):
+    pixels = list(np.random.default_rng(2).integers(0, 256, (6, 16, 16, 3), np.uint8))
+    limit = float(np.median(classifier.probabilities(pixels).max(1)))
+    answers = replace(classifier, sure_from=limit).predict_pixels(pixels)
+    assert [answer.sure for answer in answers] == [answer.score >= limit for answer in answers]
+    assert {answer.sure for answer in answers} == {True, False}
+    assert all(answer.sure for answer in classifier.predict_pixels(pixels))
+
+
+def test_temperature_and_limit_stand_in_the_file(classifier, tmp_path):
+    replace(classifier, temperature=1.5, sure_from=0.8).save(tmp_path / "model.safetensors")
+    found = load(tmp_path / "model.safetensors")
+    assert (found.temperature, found.sure_from) == (1.5, 0.8)

@@ -118,3 +118,41 @@ def test_help_needs_no_torch(start: Callable[..., subprocess.Popen[str]]) -> Non
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     out, _ = start("--help").communicate(timeout=60)
     assert all(command in out for command in ("train", "evaluate", "predict", "resume"))
+
+
+def test_a_limit_of_errors_is_kept_in_the_model_and_obeyed(
+    shortcut: Run, run: Path, tiny_photos: Path
+) -> None:
+    model = run / "best.safetensors"
+    plain = json.loads(shortcut("predict", model, tiny_photos, "--format", "json").out)
+    assert all(answer["sure"] for answer in plain)
+    result = shortcut("evaluate", model, tiny_photos, "--max-error", "40%", "--output", "found")
+    assert result.code == 0 and "sure from a score of " in result.err
+    assert re.search(r"sure of \d+ of 24 pictures \(.+%\)", result.out)
+    assert Path("found/reliability.png").exists() and Path("found/confusion_matrix.png").exists()
+    limit = library.load(model).sure_from
+    assert 0 < limit <= 1
+    again = json.loads(shortcut("evaluate", model, tiny_photos, "--format", "json").out)
+    assert again["sure_from"] == pytest.approx(limit) and again["images"] == 24
+    classifier = library.load(model)
+    classifier.sure_from = 1.0
+    classifier.save(model)
+    answers = json.loads(shortcut("predict", model, tiny_photos, "--format", "json").out)
+    assert {answer["sure"] for answer in answers} <= {False, answers[0]["score"] >= 1}
+    unsure = shortcut("predict", model, tiny_photos / "red")
+    assert "not sure (perhaps " in unsure.out
+    assert "not sure (perhaps " in shortcut("predict", model, tiny_photos, "--format", "text").out
+
+
+@pytest.mark.parametrize("share", ["0", "100%", "two", "-1%", "%"])
+def test_what_is_no_share_is_told(share: str, shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    words = ["evaluate", run / "best.safetensors", tiny_photos, f"--max-error={share}"]
+    result = shortcut(*words)
+    assert result.code == 2 and share in result.last_error_line
+
+
+def test_a_limit_that_cannot_be_held_is_told(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    model = run / "best.safetensors"
+    result = shortcut("evaluate", model, tiny_photos, "--max-error", "0.1%")
+    assert result.code == 0 and "is high enough for 0.10% of errors" in result.err
+    assert library.load(model).sure_from == 0

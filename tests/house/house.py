@@ -76,7 +76,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "PIL": ("data",),
     "filelock": ("lock",),
     "jinja2": ("pages.rendering",),
-    "matplotlib": ("report.charts", "diagram.paint", "fonts"),
+    "matplotlib": ("report", "diagram.paint", "fonts"),
     "numpy": ANYWHERE,
     "pydantic": ANYWHERE,
     "rich": ("console",),

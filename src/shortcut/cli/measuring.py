@@ -10,6 +10,8 @@ from shortcut.cli.training import Data, Device, MaxPixels
 
 if TYPE_CHECKING:
     from shortcut.classifier import Classifier
+    from shortcut.evaluation import Evaluation
+    from shortcut.metrics import Scores
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
 
@@ -29,13 +31,16 @@ def evaluate(
         float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
     ] = 0.01,
     max_pixels: MaxPixels = None,
+    max_error: Annotated[
+        str | None, typer.Option(help="2%: give no answer below the score that this asks for.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for confusion_matrix.csv and .png.")
+        Path | None, typer.Option(help="Folder for pictures: confusion matrix, reliability.")
     ] = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
-    from shortcut import conclusion, console
+    from shortcut import console
     from shortcut.data.sources import choose_part, default_cache, reading_source
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
@@ -46,19 +51,77 @@ def evaluate(
         source = run_silently(heard(reading, screen.show))
         chosen, samples = choose_part(source, part)
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
-        scores = run_silently(heard(story, screen.show))
-        remarks = [f"measured on the {chosen} part of {source.name}"]
-        if chosen in ("train", "all"):
-            remarks.append("if the training saw these pictures, the figure says little")
-        for line in (*remarks, *(f"left out: {line}" for line in scores.left_out)):
+        found = run_silently(heard(story, screen.show))
+        for line in _remarks(chosen, source.name, found):
             screen.show(Notice(line))
+        if max_error:
+            screen.show(Notice(_set_limit(classifier, found, parse_share(max_error), model)))
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        conclusion.save_confusion(scores, output)
+        _draw(found.scores, output)
+    _print(chosen, found, found.with_limit(classifier.sure_from), format_)
+
+
+def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
+    remarks = [f"measured on the {part} part of {name}"]
+    if part in ("train", "all"):
+        remarks.append("if the training saw these pictures, the figure says little")
+    return remarks + [f"left out: {line}" for line in found.scores.left_out]
+
+
+def _print(part: str, found: "Evaluation", limit: dict[str, float], format_: str) -> None:
+    from shortcut import console
+
     if format_ == "json":
-        typer.echo(json.dumps({"part": chosen} | scores.as_dict(), indent=1, ensure_ascii=False))
-    else:
-        console.print_scores(scores)
+        facts = {"part": part} | found.scores.as_dict() | limit
+        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    console.print_scores(found.scores)
+    if limit:
+        console.print_line(describe_limit(limit))
+
+
+def parse_share(text: str) -> float:
+    """`2%` or `0.02` as 0.02."""
+    from shortcut.errors import RecipeError
+
+    try:
+        share = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 < share < 1:
+        raise RecipeError(f"`{text}` is no share of answers; give one like 2% or 0.02.")
+    return share
+
+
+def describe_limit(limit: dict[str, float]) -> str:
+    """How many pictures are answered, and how many of these wrongly, in one line."""
+    answered, images = int(limit["answered"]), int(limit["images"])
+    line = f"sure of {answered:,} of {images:,} pictures ({answered / images:.1%})"
+    if not answered:
+        return line
+    return f"{line}, {int(limit['wrong']):,} of these wrong ({limit['wrong'] / answered:.2%})"
+
+
+def _set_limit(classifier: "Classifier", found: "Evaluation", max_error: float, model: Path) -> str:
+    """Store in the model file from which score on it is sure; says what came of it."""
+    from shortcut.calibration import find_limit
+
+    limit = find_limit(found.answers.max(1), found.right, max_error)
+    if limit is None:
+        images = found.scores.images
+        return f"no score of these {images:,} pictures is high enough for {max_error:.2%} of errors"
+    classifier.sure_from = limit.score
+    classifier.save(model)
+    return f"sure from a score of {limit.score:.4f} on, for at most {max_error:.2%} of errors; kept"
+
+
+def _draw(scores: "Scores", output: Path) -> None:
+    from shortcut.conclusion import save_confusion
+    from shortcut.report.reliability import draw_reliability
+
+    output.mkdir(parents=True, exist_ok=True)
+    save_confusion(scores, output)
+    draw_reliability(scores, output / "reliability.png")
 
 
 def predict(
@@ -89,7 +152,7 @@ def predict(
             None,
             ["picture", "label", "score"],
             [
-                [str(a.file), a.prediction.label, f"{a.prediction.score:.4f}"]
+                [str(a.file), prediction.named(a.prediction), f"{a.prediction.score:.4f}"]
                 for a in answers
                 if a.prediction
             ],

@@ -3,7 +3,6 @@
 Drawn through matplotlib's figures alone: no pyplot, no global state.
 """
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,15 +14,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from shortcut.disk import write_whole
 from shortcut.events import EpochEnd
 from shortcut.fonts import drawable, families
 from shortcut.metrics import Scores
+from shortcut.report.drawing import DPI, INK, MEASURED, TRAIN, save, tidy
 
-DPI = 150
-TRAIN, MEASURED = "#D55E00", "#0072B2"
-"""Vermilion and blue of Okabe and Ito (2008), told apart by every kind of colour vision."""
-INK, FAINT = "#333333", "#E4E4E4"
 DOTTED = 40
 """Up to so many epochs each is a dot on its line."""
 WIDE_SPREAD = 30
@@ -66,13 +61,13 @@ def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: st
     rate.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
     rate.set_xlabel("epoch", color=INK)
     for axes, name in ((loss, "loss"), (accuracy, "accuracy"), (rate, "learning rate")):
-        _tidy(axes, name)
+        tidy(axes, name)
     loss.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
     fonts = families()
     text = drawable(_shorten(title, LONGEST_TITLE), fonts)
     figure.suptitle(text, x=0.01, ha="left", color=INK, family=list(fonts), parse_math=False)
     figure.align_ylabels()
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_confusion(scores: Scores, path: Path) -> None:
@@ -117,7 +112,7 @@ def draw_confusion(scores: Scores, path: Path) -> None:
         linespacing=1.4,
         pad=12,
     )
-    _save(figure, path, tight=True)
+    save(figure, path, tight=True)
 
 
 def _draw_line(
@@ -162,15 +157,6 @@ def _mark_best(loss: Axes, accuracy: Axes, history: Sequence[EpochEnd]) -> None:
         ha=side,
         color=MEASURED,
     )
-
-
-def _tidy(axes: Axes, name: str) -> None:
-    axes.set_ylabel(name, color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(INK)
-    axes.grid(axis="y", color=FAINT, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(color=INK, labelcolor=INK)
 
 
 def _percent(share: float, place: int | None = None) -> str:
@@ -250,15 +236,3 @@ def _shorten(text: str, longest: int) -> str:
         return text
     tail = longest // 3
     return f"{text[: longest - tail - 1]}…{text[-tail:]}"
-
-
-def _save(figure: Figure, path: Path, *, tight: bool = False) -> None:
-    drawn = io.BytesIO()
-    figure.savefig(
-        drawn,
-        format="png",
-        bbox_inches="tight" if tight else None,
-        pad_inches=0.15,
-        metadata={"Software": None},
-    )
-    write_whole(path, drawn.getvalue())

@@ -1,0 +1,41 @@
+"""What all charts have in common: colours, axes, and the way to a file."""
+
+import io
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from shortcut.disk import write_whole
+
+DPI = 150
+TRAIN, MEASURED = "#D55E00", "#0072B2"
+"""Vermilion and blue of Okabe and Ito (2008), told apart by every kind of colour vision."""
+INK, FAINT = "#333333", "#E4E4E4"
+
+
+def tidy(axes: Axes, name: str) -> None:
+    """Quiet axes, named on the left."""
+    axes.set_ylabel(name, color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.grid(axis="y", color=FAINT, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(color=INK, labelcolor=INK)
+
+
+def save(figure: Figure, path: Path, *, tight: bool = False) -> None:
+    """Write a figure as PNG; an older picture stays whole until then.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    drawn = io.BytesIO()
+    figure.savefig(
+        drawn,
+        format="png",
+        bbox_inches="tight" if tight else None,
+        pad_inches=0.15,
+        metadata={"Software": None},
+    )
+    write_whole(path, drawn.getvalue())
