@@ -10,6 +10,8 @@ HOTTEST = 100.0
 """Above, every score is that of a guess; below its inverse every score is 1."""
 HALVINGS = 60
 """Of the range in which the temperature lies: to the last bit of float64."""
+ONE_SIDED = 1.6448536269514722
+"""95 % of a normal distribution lies below so many standard deviations."""
 LEAST = 1e-12
 ENOUGH = 100
 """Pictures; fewer say too little of how sure to be."""
@@ -64,10 +66,9 @@ class Limit:
 def find_limit(
     scores: NDArray[np.float32], right: NDArray[np.bool_], max_error: float
 ) -> Limit | None:
-    """The lowest score from which on at most `max_error` of answers are wrong.
-
-    One mistake more than was seen is counted among one picture more, as conformal risk control
-    does (Angelopoulos et al. 2022, arXiv:2208.02814): the limit must hold for new pictures.
+    """The lowest score from which on at most `max_error` of answers are wrong, on new pictures
+    too: not what was seen has to lie below, but what it may be by chance, at 95 % (Geifman and
+    El-Yaniv 2017, arXiv:1705.08500; here with the bound of Wilson 1927).
 
     Args:
         scores: (N,) of pictures that took no part in training.
@@ -77,16 +78,23 @@ def find_limit(
         None where no score is high enough.
     """
     order = np.argsort(-scores, kind="stable")
-    wrong = np.cumsum(~right[order])
+    wrong = np.cumsum(~right[order], dtype=np.int64)
     answered = np.arange(1, len(order) + 1)
     # Pictures of the same score are answered together or not at all.
     ends = np.append(np.diff(scores[order]) < 0, True)
-    holds = np.flatnonzero(ends & ((wrong + 1) / (answered + 1) <= max_error))
+    holds = np.flatnonzero(ends & (_at_most(wrong, answered) <= max_error))
     if not len(holds):
         return None
     last = int(holds[-1])
     score = float(scores[order[last]])
     return Limit(score, int(answered[last]), int(wrong[last]), len(scores))
+
+
+def _at_most(wrong: NDArray[np.int64], answered: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What the share of wrong answers is not above, at 95 %."""
+    share, square = wrong / answered, ONE_SIDED**2 / answered
+    spread = np.sqrt(square * (share * (1 - share) + square / 4))
+    return (share + square / 2 + spread) / (1 + square)
 
 
 def _slope(logs: NDArray[np.float64], of_truth: NDArray[np.float64], inverse: float) -> float:
