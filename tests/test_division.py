@@ -42,8 +42,7 @@ def test_shares_and_classes_are_kept_and_nothing_is_changed(tmp_path: Path) -> N
     root = make_scenes(tmp_path / "scenes", each=20)
     before = digest_of(root)
     (found,) = divide(root)
-    assert sizes(found) == {"train": 29, "val": 3, "test": 8} or sum(sizes(found).values()) == 40
-    assert len(found.parts["test"]) == 8 and 2 <= len(found.parts["val"]) <= 4
+    assert sizes(found) == {"train": 28, "val": 4, "test": 8}
     assert {s.label for s in found.parts["test"]} == {"cat", "dog"}
     assert divide(root) == [found] and divide(root, seed=1) != [found]
     assert digest_of(root) == before
@@ -105,8 +104,41 @@ def test_no_test_part_may_be_wanted(tmp_path: Path) -> None:
 
 def test_a_group_can_be_too_large(tmp_path: Path) -> None:
     root = make_scenes(tmp_path / "scenes", each=3)
-    with pytest.raises(DataError, match="2 group"):
+    with pytest.raises(DataError, match="are one group: there is none to test on"):
         divide(root, rules=[Rule("folder")])
+    with pytest.raises(DataError, match="val would have no picture of cat, dog"):
+        divide(root, rules=[Rule("folder")], test=0.0)
+    with pytest.raises(DataError, match="would have no picture of"):
+        divide(root, folds=9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_classes_are_in_every_part(seed: int, tmp_path: Path) -> None:
+    root = make_scenes(tmp_path / "scenes", each=20)
+    for number in range(2, 20):
+        (root / "dog" / f"{number:02}.png").unlink()
+    for number in (300, 301, 302):
+        make_scene(number, (96, 72)).save(root / "dog" / f"{number}.png")
+    (found,) = divide(root, seed=seed)
+    assert {part: {s.label for s in chosen} for part, chosen in found.parts.items()} == {
+        part: {"cat", "dog"} for part in ("train", "val", "test")
+    }
+    assert divide(root, seed=seed, val=0.0)[0].parts.keys() == {"train", "test"}
+
+
+def test_a_name_that_is_not_unicode_is_told_before_a_table_is_written(tmp_path: Path) -> None:
+    root = make_scenes(tmp_path / "scenes")
+    (root / "cat" / "00.png").rename(root / "cat" / "\udcff.png")
+    (found,) = divide(root)
+    with pytest.raises(DataError, match="not Unicode"):
+        run_silently(found.table(tmp_path))
+
+
+def test_an_archive_is_to_be_unpacked_first(tmp_path: Path) -> None:
+    make_scenes(tmp_path / "scenes", each=3)
+    shutil.make_archive(str(tmp_path / "scenes"), "zip", tmp_path / "scenes")
+    with pytest.raises(DataError, match="is an archive"):
+        divide(tmp_path / "scenes.zip")
 
 
 def test_the_table_trains_from_anywhere_and_knows_each_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.stories import drain, save_always, stop_at
 import shortcut
 from shortcut.budget import Budget
 from shortcut.checkpoint import load_state
-from shortcut.errors import DataError, ModelError, ResourceError
+from shortcut.errors import DataError, ModelError, RecipeError, ResourceError
 from shortcut.events import EpochEnd, Event, Finished, Notice, Step
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
@@ -82,6 +82,13 @@ def test_a_run_trains_on_for_more_epochs_whatever_comes_between(finished: Path) 
     history = found[0].history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4, 5, 6]
     assert closing.seconds == sum(epoch.seconds for epoch in history)
+
+
+def test_fewer_epochs_than_there_are_is_an_error(finished: Path) -> None:
+    before = (finished / "recipe.yaml").read_bytes()
+    with pytest.raises(RecipeError, match="has trained 3 epochs"):
+        drain(resuming(finished, epochs=2))
+    assert (finished / "recipe.yaml").read_bytes() == before
 
 
 @pytest.mark.parametrize("kept", [0, 1])

@@ -114,7 +114,7 @@ def _calibrate(
     before, after = (scores_of(count_answers(a, truths), best.classes) for a in (answers, fitted))
     if temperature != 1.0:
         yield Notice(
-            f"scores calibrated on {part} (temperature {temperature:.2f}): they were off by "
+            f"scores calibrated on {part} (temperature {temperature:.2f}): there they were off by "
             f"{before.calibration_error:.1%} and are by {after.calibration_error:.1%}, on average"
         )
     return replace(best, temperature=temperature), after

@@ -10,7 +10,7 @@ from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
 from shortcut.data.sources import default_cache
 from shortcut.disk import remove_halves, write_whole
-from shortcut.errors import DataError
+from shortcut.errors import DataError, RecipeError
 from shortcut.events import Event, Notice, Saved, heard, run_silently
 from shortcut.guarding import guarded
 from shortcut.head import fit_head
@@ -112,6 +112,10 @@ def go_on(run: Run, *, other_length: bool = False) -> Generator[Event, None, Out
             raise DataError(
                 f"{run.folder}: other pictures can be read than when the training was interrupted, "
                 "so it would go on in another order. Put them back, or give `--accept-data-change`."
+            )
+        if found and other_length and len(found[0].history) > run.recipe.train.epochs:
+            raise RecipeError(
+                f"{run.folder} has trained {len(found[0].history)} epochs; give `--epochs` more."
             )
         if other_length:  # now: the next interruption must not bring the old one back
             write_whole(run.folder / "recipe.yaml", to_yaml(run.recipe))

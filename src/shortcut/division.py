@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from shortcut.data.archives import is_archive
 from shortcut.data.copies import find_copies
+from shortcut.data.folders import printable
 from shortcut.data.groups import Rule, find_groups, fold_out, share_out
 from shortcut.data.looks import find_equal, looking
 from shortcut.data.samples import Sample, Source
@@ -51,14 +53,18 @@ class Division:
             folder: where the file will lie; paths are relative to it.
         """
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        # csv leaves a lone carriage return bare before Python 3.13, and then cannot read it back.
+        writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         rows = [(part, sample) for part, chosen in self.parts.items() for sample in chosen]
+        for _, sample in rows:
+            if not _is_unicode(sample.path):
+                raise DataError(f"{printable(sample.path)}: the name is not Unicode; rename it.")
         for done, (part, sample) in enumerate(rows, 1):
             facts = sample.label, part, self.groups[sample.path], _digest(sample.path)
             writer.writerow([_beside(sample.path, folder), *facts])
             yield Progress("reading files", done, len(rows))
-        return text.getvalue().encode("utf-8", "surrogateescape")
+        return text.getvalue().encode()
 
 
 def dividing(
@@ -79,6 +85,10 @@ def dividing(
         DataError: too few groups, or whatever is wrong with the data.
         RecipeError: shares that cannot be.
     """
+    if plan.folds == 1 or plan.folds < 0:
+        raise RecipeError(f"{plan.folds} folds: give 2 or more, or none.")
+    if is_archive(Path(location)):
+        raise DataError(f"{location}: is an archive; unpack it, for the table names every file.")
     source = yield from reading_source(location, cache=cache)
     given = () if anew else source.parts.get("test", ())
     samples = [sample for chosen in source.parts.values() for sample in chosen]
@@ -115,7 +125,10 @@ def _choose_test(
         return [sample in given for sample in samples]
     if plan.test == 0:
         return [False] * len(samples)
-    return share_out([sample.label for sample in samples], groups, plan.test, plan.seed)
+    chosen = share_out([sample.label for sample in samples], groups, plan.test, plan.seed)
+    if not any(chosen):
+        raise DataError("all pictures of a class are one group: there is none to test on.")
+    return chosen
 
 
 def _divide(
@@ -127,18 +140,30 @@ def _divide(
 ) -> Generator[tuple[str, dict[str, list[Sample]]]]:
     """The name and the train and val pictures of each division of `rest`."""
     labels, owners = [samples[i].label for i in rest], [groups[i] for i in rest]
-    if plan.folds == 1 or plan.folds < 0:
-        raise RecipeError(f"{plan.folds} folds: give 2 or more, or none.")
     if plan.folds:
         folds = fold_out(labels, owners, plan.folds, plan.seed)
         held = [[fold == number for fold in folds] for number in range(plan.folds)]
+    elif plan.val == 0:
+        held = [[False] * len(rest)]
     else:
         held = [share_out(labels, owners, plan.val, plan.seed)]
     for number, chosen in enumerate(held, 1):
         parts: dict[str, list[Sample]] = {"train": [], "val": []}
         for position, is_val in zip(rest, chosen, strict=True):
             parts["val" if is_val else "train"].append(samples[position])
+        _check_classes(source, parts, ["train", "val"] if plan.folds or plan.val else ["train"])
         yield f"{source.name}-{number}" if plan.folds else source.name, parts
+
+
+def _check_classes(source: Source, parts: dict[str, list[Sample]], wanted: Sequence[str]) -> None:
+    """Refuse what a training would: a class that is in train or in val alone."""
+    for part in wanted:
+        lacking = sorted(set(source.classes) - {sample.label for sample in parts[part]})
+        if lacking:
+            raise DataError(
+                f"{source.root}: {part} would have no picture of {', '.join(lacking[:5])}: there "
+                "are too few groups of it. Add pictures, or group or divide them otherwise."
+            )
 
 
 def _ordered(parts: dict[str, list[Sample]]) -> dict[str, tuple[Sample, ...]]:
@@ -154,6 +179,10 @@ def _beside(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
     except ValueError:  # another drive
         return path.absolute().as_posix()
+
+
+def _is_unicode(path: Path) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in str(path))
 
 
 def _digest(path: Path) -> str:

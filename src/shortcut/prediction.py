@@ -81,17 +81,18 @@ def as_json(answers: Sequence[Answer]) -> str:
 
 
 def as_csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
-    """A table with the columns file, label, score, one for each class, error."""
+    """A table with the columns file, label, sure, score, one for each class, error."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["file", "label", "score", *classes, "error"])
+    table.writerow(["file", "label", "sure", "score", *classes, "error"])
     for answer in answers:
         best = answer.prediction
         if best is None:
-            table.writerow([answer.file, "", "", *[""] * len(classes), answer.error])
+            table.writerow([answer.file, "", "", "", *[""] * len(classes), answer.error])
         else:
             scores = [f"{best.scores[name]:.6f}" for name in classes]
-            table.writerow([answer.file, best.label, f"{best.score:.6f}", *scores, ""])
+            facts = best.label, "yes" if best.sure else "no", f"{best.score:.6f}"
+            table.writerow([answer.file, *facts, *scores, ""])
     return out.getvalue().rstrip("\n")
 
 

@@ -18,7 +18,7 @@ from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
 from shortcut.data.exclusions import leave_out
 from shortcut.data.samples import Source
-from shortcut.data.sources import default_cache, read_source, reading_source
+from shortcut.data.sources import check_outside, default_cache, read_source, reading_source
 from shortcut.data.splits import read_split, read_table, split_table
 from shortcut.errors import DataError
 from shortcut.events import Event, run_silently
@@ -146,7 +146,7 @@ def training(
     name = f"{recipe.model.name}-{source.name}"
     told = [describe_data(source, parts, world), *told]
     told += remark(source, parts, recipe, measured_on, planned=budget is not None)
-    _refuse_inside(Path(output or "runs") / name, source)
+    check_outside(Path(output or "runs") / name, source.root)
     folder = make_run_folder(place, name, world.launch) if world.first else Path()
     run = Run(folder, facts, parts, recipe, world, stop)
     return (yield from begin(run, split, told, choice, budget))
@@ -256,15 +256,6 @@ def _find_pictures(facts: Facts) -> Path:
         if facts.location in ("", facts.data_root) or root.exists():
             return root
     return read_source(facts.location, cache=default_cache(), download=facts.download).root
-
-
-def _refuse_inside(folder: Path, source: Source) -> None:
-    """A run folder among class folders would be the next training's newest class."""
-    if source.root.is_dir() and folder.resolve().is_relative_to(source.root.resolve()):
-        raise DataError(
-            f"the run folder would lie in the data folder {source.root}; "
-            "start elsewhere, or give `--output` a place outside it."
-        )
 
 
 def _as_written(parts: Parts, measured_on: str) -> Parts:

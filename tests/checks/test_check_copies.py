@@ -57,7 +57,14 @@ def test_nobody_knows_which_of_two_labels_is_right() -> None:
     assert found["conflict"].examples[0].words == ("equal", "完全相同")
 
 
-def test_a_conflict_across_parts_is_a_leak_too() -> None:
-    found = check([("train/a", "x", 10), ("test/b", "y", 10)], Pair(0, 1, 0.99, mirrored=True))
+def test_a_conflict_across_parts_is_a_leak_too_and_what_is_measured_on_stays() -> None:
+    found = check([("train/a", "x", 10), ("test/b", "y", 10)], Pair(0, 1, 0.99))
     assert set(found) == {"leak", "conflict"}
-    assert found["leak"].examples[0].words[0] == "mirrored, alike to 99.0%"
+    assert found["leak"].examples[0].words[0] == "alike to 99.0%"
+    assert names(found["conflict"]) == ["train/a"]
+
+
+def test_a_mirror_image_of_another_class_may_be_right() -> None:
+    found = check([("train/a", "left", 10), ("train/b", "right", 10)], Pair(0, 1, 0.99, True))
+    assert set(found) == {"mirrored"} and names(found["mirrored"]) == []
+    assert found["mirrored"].examples[0].words[0] == "mirrored, alike to 99.0%"

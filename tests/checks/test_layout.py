@@ -48,6 +48,18 @@ def test_all_that_is_passed_over_or_refused_is_told_at_once(tiny_photos: Path) -
     assert words(found["hidden"]) == ["1 x .", "1 x .thumbnails"]
 
 
+def test_folders_below_classes_may_be_empty_and_alike(tiny_photos: Path) -> None:
+    for name in ("red/old", "red/Older", "red/older"):
+        (tiny_photos / name).mkdir()
+    assert check_layout(tiny_photos) == []
+    for part in ("train", "test"):
+        (tiny_photos.parent / "parted" / part).mkdir(parents=True)
+        shutil.copytree(tiny_photos, tiny_photos.parent / "parted" / part, dirs_exist_ok=True)
+    (tiny_photos.parent / "parted" / "test" / "green").mkdir()
+    found = by_kind(check_layout(tiny_photos.parent / "parted"))
+    assert set(found) == {"empty"} and words(found["empty"]) == ["test/green"]
+
+
 def test_what_is_refused_is_read_by_the_first_folder_below(tiny_photos: Path) -> None:
     (tiny_photos / "red" / "older").mkdir()
     (tiny_photos / "red" / "photo-00.png").rename(tiny_photos / "red" / "older" / "photo-00.png")

@@ -88,7 +88,7 @@ def test_predict_in_every_form_and_from_python(shortcut: Run, run: Path, tiny_ph
         csv.DictReader(io.StringIO(shortcut("predict", model, folder, "--format", "csv").out))
     )
     assert [row["label"] for row in table] == [answer["label"] for answer in answers]
-    assert set(table[0]) == {"file", "label", "score", "blue", "red", "error"}
+    assert set(table[0]) == {"file", "label", "sure", "score", "blue", "red", "error"}
     plain = shortcut("predict", model, folder, folder / "photo-01.png").out
     assert plain.count("photo-01.png") == 2
 
@@ -151,8 +151,19 @@ def test_what_is_no_share_is_told(share: str, shortcut: Run, run: Path, tiny_pho
     assert result.code == 2 and share in result.last_error_line
 
 
-def test_a_limit_that_cannot_be_held_is_told(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+def test_a_limit_that_cannot_be_held_is_told_and_one_can_be_taken_back(
+    shortcut: Run, run: Path, tiny_photos: Path
+) -> None:
     model = run / "best.safetensors"
     result = shortcut("evaluate", model, tiny_photos, "--max-error", "0.1%")
-    assert result.code == 0 and "is high enough for 0.10% of errors" in result.err
+    assert result.code == 3 and "is high enough for at most 0.10%" in result.last_error_line
+    assert result.out == "" and library.load(model).sure_from == 0
+    classifier = library.load(model)
+    classifier.sure_from = 0.9
+    classifier.save(model)
+    assert shortcut("evaluate", model, tiny_photos, "--max-error", "none").code == 0
     assert library.load(model).sure_from == 0
+    answers = shortcut("predict", model, tiny_photos / "red", "--format", "csv").out
+    assert answers.startswith("file,label,sure,score,") and ",yes," in answers
+    inside = shortcut("evaluate", model, tiny_photos, "--output", tiny_photos / "x")
+    assert inside.code == 3 and "nothing is written" in inside.last_error_line

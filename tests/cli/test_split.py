@@ -38,7 +38,7 @@ def test_what_cannot_be_is_told(shortcut: Run, tiny_photos: Path) -> None:
     for words, code, said in (
         (["--group-by", "moon"], 2, "moon"),
         (["--group-by", "column:x"], 3, "no table"),
-        (["--val", 0.001], 2, "0.001"),
+        (["--output", tiny_photos / "splits"], 3, "nothing is written"),
         (["--folds", 1], 2, "1 folds"),
         (["--group-by", "folder"], 3, "group"),
     ):

@@ -9,7 +9,7 @@ from tests.scenes import COPIES, make_scene
 from shortcut.data import copies
 from shortcut.data.copies import Pair, find_copies, group_copies
 from shortcut.data.patterns import SIDE, make_thumb
-from shortcut.events import Progress, run_silently
+from shortcut.events import Notice, Progress, heard, run_silently
 
 STRANGERS = 60
 
@@ -60,13 +60,39 @@ def test_in_large_sets_only_whole_pictures_are_compared(
     assert sorted(pair.second for pair in pairs) == [STRANGERS + n for n in range(5)]
 
 
-def test_no_more_than_a_limit_is_compared_and_the_most_alike_come_first(
+def test_no_more_than_a_limit_is_compared_closely_and_that_is_told(
     strangers: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copies, "MOST_COMPARED", 1)
-    made = np.stack([strangers[0], make_thumb(COPIES["cut by a tenth"](make_scene(1)))])
-    pairs = run_silently(find_copies(np.concatenate([strangers, made])))
-    assert [(pair.first, pair.second) for pair in pairs] == [(0, STRANGERS)]
+    how = ("saved anew", "cut by a tenth", "cut by a tenth")
+    made = np.stack([make_thumb(COPIES[h](make_scene(n))) for n, h in enumerate(how)])
+    both, seen = np.concatenate([strangers, made]), list[object]()
+    pairs = run_silently(heard(find_copies(both), seen.append))
+    found = {(pair.first, pair.second) for pair in pairs}
+    assert len(found) == 2 and (0, STRANGERS) in found  # what is sure costs nothing
+    told = [event.text for event in seen if isinstance(event, Notice)]
+    assert len(told) == 1 and told[0].startswith("only the 1 most alike of ")
+
+
+def test_a_placeholder_that_is_there_a_hundred_times_hides_no_copy(
+    strangers: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "MOST_COMPARED", 200)
+    same = np.stack([strangers[0]] * 100)
+    cut_out = make_thumb(COPIES["cut by a tenth"](make_scene(1)))[None]
+    groups = [(0, *range(STRANGERS, STRANGERS + 100))]
+    pairs = run_silently(find_copies(np.concatenate([strangers, same, cut_out]), groups))
+    assert (1, STRANGERS + 100) in {(pair.first, pair.second) for pair in pairs}
+    assert len(group_copies(pairs)[0]) == 101
+
+
+def test_frames_of_a_film_are_one_group_without_every_pair_of_them() -> None:
+    noise, frame = np.random.default_rng(0), make_thumb(make_scene(0)).astype(int)
+    film = [(frame + noise.normal(0, 4, frame.shape)).clip(0, 255) for _ in range(120)]
+    pairs = run_silently(find_copies(np.stack(film).astype(np.uint8)))
+    assert group_copies(pairs) == [tuple(range(120))]
+    assert len(pairs) < 120 * 119 / 4
+    assert all(pair.likeness < 1 for pair in pairs)
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40))

@@ -63,6 +63,16 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert "limit" in look_at(Sample(tmp_path / "b.png", "a"), max_pixels=100).problem
 
 
+def test_an_animation_that_is_cut_off_behind_its_first_frame_is_looked_at(tmp_path: Path) -> None:
+    frames = [make_scene(n, (64, 48)) for n in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    whole = (tmp_path / "a.gif").read_bytes()
+    for length in range(len(whole) // 3, len(whole), 97):
+        (tmp_path / "b.gif").write_bytes(whole[:length])
+        look = seen(tmp_path / "b.gif")
+        assert look.problem or (look.width, look.height) == (64, 48)
+
+
 def test_blur_darkness_and_drawings_show(tmp_path: Path) -> None:
     scene = make_scene(5, (400, 300))
     scene.filter(ImageFilter.GaussianBlur(8)).save(tmp_path / "blurred.jpg")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shortcut.checks.findings import Example, Finding, Text, found
-from shortcut.checks.wording import CONFLICT, COPIES, LEAK
+from shortcut.checks.wording import CONFLICT, COPIES, LEAK, MIRRORED
 from shortcut.data.copies import Pair, group_copies
 from shortcut.data.looks import Look
 
@@ -22,30 +22,38 @@ def check_copies(
         looks: which the positions in `pairs` count.
         parts: of each file.
     """
+    # A mirror image of another class may be another thing: a left hand, an arrow, a letter.
+    turned = [pair for pair in pairs if pair.mirrored and not _same_label(looks, pair)]
+    pairs = [pair for pair in pairs if pair not in turned]
     leaks, conflicts, copies = list[Example](), list[Example](), list[Example]()
     out: dict[str, list[Path]] = {"leak": [], "conflict": [], "copies": []}
-    words = _words_by_group(pairs)
-    for group in group_copies(pairs):
+    for group, words in _words_by_group(pairs).items():
         members = sorted((looks[i] for i in group), key=lambda look: _order(look, parts))
         files = tuple(look.sample.path for look in members)
-        labels = {look.sample.label for look in members}
-        where = {parts[file] for file in files}
-        example = Example(files, words[group])
-        if len(where) > 1:
+        example = Example(files, words)
+        if len({parts[file] for file in files}) > 1:
             leaks.append(example)
-            kept = parts[files[0]]
-            out["leak"] += [file for file in files if parts[file] != kept]
-        if len(labels) > 1:
+            out["leak"] += [file for file in files if parts[file] != parts[files[0]]]
+        if len({look.sample.label for look in members}) > 1:
             conflicts.append(example)
-            out["conflict"] += files
+            out["conflict"] += [file for file in files if parts[file] not in MEASURED]
         elif surplus := _surplus(files, parts):
-            copies.append(Example(files, words[group]))
+            copies.append(example)
             out["copies"] += surplus
+    mirrored = [
+        Example((looks[p.first].sample.path, looks[p.second].sample.path), _words(p))
+        for p in turned
+    ]
     return [
         *found(LEAK, leaks, count=len(out["leak"]), exclude=out["leak"]),
         *found(CONFLICT, conflicts, exclude=out["conflict"]),
         *found(COPIES, copies, count=len(out["copies"]), exclude=out["copies"]),
+        *found(MIRRORED, mirrored),
     ]
+
+
+def _same_label(looks: Sequence[Look], pair: Pair) -> bool:
+    return looks[pair.first].sample.label == looks[pair.second].sample.label
 
 
 def _order(look: Look, parts: Mapping[Path, str]) -> tuple[int, int, Path]:

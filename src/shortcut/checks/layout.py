@@ -45,7 +45,7 @@ def read_anyhow(root: Path, refusal: DataError) -> tuple[Source, list[Finding]]:
 def check_layout(root: Path) -> list[Finding]:
     """What a walk through the folders shows; links are not followed."""
     hidden, strangers = Counter[str](), list[Example]()
-    twins, empty = list[Example](), list[Example]()
+    twins, classes = list[Example](), dict[Path, int]()
     for place, folders, files in os.walk(root):
         here = Path(place).relative_to(root)
         pictures = [file for file in files if _ending(file) in PICTURE_ENDINGS]
@@ -55,15 +55,26 @@ def check_layout(root: Path) -> list[Finding]:
         hidden["."] += sum(file.startswith(".") for file in pictures)
         paths = [Path(place) / file for file in files if not file.startswith(".")]
         strangers += [Example((path,)) for path in paths if _is_stranger(path)]
-        twins += _twins(folders, here)
-        if here.parts and not folders and not pictures:
-            empty.append(Example((), (str(here), str(here))))
+        if _holds_classes(here, folders):
+            twins += _twins(folders, here)
+            classes |= {here / name: 0 for name in folders if not _hides(name)}
+        for above in (here, *here.parents):
+            if above in classes:
+                classes[above] += len(pictures)
+    empty = [Example((), (str(name), str(name))) for name, n in classes.items() if not n]
     return [
         *found(TWINS, twins),
         *found(EMPTY, empty),
         *found(STRANGERS, strangers),
         *_counted(HIDDEN, hidden),
     ]
+
+
+def _holds_classes(here: Path, folders: list[str]) -> bool:
+    """Whether the folders in `here`, relative to the root, are classes and not parts."""
+    if not here.parts:
+        return not any(name.lower() in PART_NAMES for name in folders)
+    return len(here.parts) == 1 and here.name.lower() in PART_NAMES
 
 
 def _samples(folder: Path) -> Iterator[Sample]:
@@ -77,7 +88,7 @@ def _samples(folder: Path) -> Iterator[Sample]:
 def _twins(folders: list[str], here: Path) -> Iterator[Example]:
     alike: dict[str, list[str]] = {}
     for name in sorted(folders):
-        alike.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
+        alike.setdefault(unicodedata.normalize("NFC", name).lower(), []).append(name)
     for names in alike.values():
         if len(names) > 1:
             text = ", ".join(f"`{here / name}`" for name in names)

@@ -105,7 +105,8 @@ def _is_dark(look: Look) -> bool:
 
 
 def _is_plain(look: Look) -> bool:
-    return look.colours < PLAIN_BELOW and not _is_dark(look)
+    # Of grey there are sixteen shades in the count: an X-ray has few, and is no drawing.
+    return look.colours < PLAIN_BELOW and not _is_dark(look) and "grey" not in look.traits
 
 
 def _size(look: Look) -> Text:

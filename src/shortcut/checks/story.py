@@ -13,14 +13,13 @@ from shortcut.checks.counts import check_counts
 from shortcut.checks.findings import Finding, Text
 from shortcut.checks.layout import check_layout, read_anyhow
 from shortcut.checks.pictures import check_pictures
+from shortcut.checks.wording import LEVELS
 from shortcut.data.copies import Pair, find_copies
 from shortcut.data.looks import Look, find_equal, looking
 from shortcut.data.samples import Source
 from shortcut.data.sources import reading_source
 from shortcut.errors import DataError
 from shortcut.events import Event
-
-LEVELS = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,8 @@ def checking(
     seen = [look for look in looks if not look.problem]
     findings += check_copies(seen, parts, (yield from _compare(seen)))
     findings += check_pictures(looks) + check_counts(source)
-    findings.sort(key=lambda finding: LEVELS.index(finding.kind.level))
+    ranks = list(LEVELS)  # the worst first
+    findings.sort(key=lambda finding: ranks.index(finding.kind.level))
     return Checked(source, tuple(findings), time.monotonic() - began)
 
 

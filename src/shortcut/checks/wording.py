@@ -17,7 +17,7 @@ LAYOUT = Kind(
 )
 TWINS = Kind(
     *("twins", "error", "certain"),
-    ("classes that differ only in case or accents", "仅大小写或写法不同的类别"),
+    ("classes that differ only in case", "仅大小写不同的类别"),
     ("put them into one folder", "合并到同一个文件夹"),
 )
 EMPTY = Kind(
@@ -27,12 +27,12 @@ EMPTY = Kind(
 )
 MISSING = Kind(
     *("missing", "error", "certain"),
-    ("classes that stand in one part only", "只出现在部分子集中的类别"),
+    ("classes that a part lacks", "在某个子集中缺失的类别"),
     ("add pictures of them to the other parts", "在其他子集中补充该类图片"),
 )
 LEAK = Kind(
     *("leak", "error", "likely"),
-    ("pictures that stand in two parts", "同时出现在两个子集中的图片"),
+    ("pictures that stand in two parts (leaks)", "同时出现在两个子集中的图片(泄漏)"),
     (
         "take the copies out of the training part: what was learnt by heart is measured as skill",
         "从训练集中移走副本：否则背下来的会被当成学会的",
@@ -40,15 +40,23 @@ LEAK = Kind(
 )
 CONFLICT = Kind(
     *("conflict", "error", "likely"),
-    ("one picture under two classes", "同一张图片属于两个类别"),
+    ("one picture under two classes (conflicting labels)", "同一张图片属于两个类别(标签冲突)"),
     (
         "keep the right one; where both are right, the classes overlap",
         "保留正确的；若都对，说明类别有重叠",
     ),
 )
+MIRRORED = Kind(
+    *("mirrored", "warning", "look"),
+    ("mirror images under two classes", "互为镜像的图片属于两个类别"),
+    (
+        "look at them: where left and right tell the class, train with `--set augment.flip=no`",
+        "看一看：若左右之分决定类别，训练时加 `--set augment.flip=no`",
+    ),
+)
 COPIES = Kind(
     *("copies", "warning", "likely"),
-    ("surplus copies within a class", "同一类别内多余的副本"),
+    ("surplus copies within a class (duplicates)", "同一类别内多余的副本(重复图片)"),
     ("keep one of each: copies weigh more than they should", "每组只留一张：副本会占过大的比重"),
 )
 TINY = Kind(

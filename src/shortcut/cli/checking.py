@@ -36,9 +36,12 @@ def check(
     """Look at every picture before training: unreadable, doubled, leaking, odd ones."""
     from shortcut import console
     from shortcut.checks import checking
-    from shortcut.data.sources import default_cache
+    from shortcut.data.sources import check_outside, default_cache
     from shortcut.events import heard, run_silently
 
+    check_outside(output or Path("checks"), data)
+    if write_exclusions:
+        check_outside(write_exclusions, data, "--write-exclusions")
     with console.Screen(quiet=quiet) as screen:
         story = checking(data, cache=default_cache(), download=download, max_pixels=max_pixels)
         checked = run_silently(heard(story, screen.show))
@@ -62,8 +65,6 @@ def _write(
     from shortcut.disk import write_whole
     from shortcut.events import Progress, Saved
 
-    for place in filter(None, (page, exclusions)):
-        _refuse_inside(place, checked)
     yield Progress("drawing the page", 0, 0)
     write_whole(page, render_page(checked, lang))
     yield Progress("drawing the page", 1, 1)
@@ -102,14 +103,3 @@ def _print_table(checked: "Checked", lang: Lang) -> None:
     console.print_line(
         say(f"{name}, {images} pictures: {verdict}", f"{name}，{images} 张图片：{verdict}")
     )
-
-
-def _refuse_inside(place: Path, checked: "Checked") -> None:
-    from shortcut.errors import DataError
-
-    root = checked.source.root
-    if root.is_dir() and place.absolute().resolve().is_relative_to(root.resolve()):
-        raise DataError(
-            f"{place} would lie in the data folder {root}, where nothing is written; start "
-            "elsewhere, or give `--output` a place outside it."
-        )

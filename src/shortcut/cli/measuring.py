@@ -1,6 +1,7 @@
 """`shortcut evaluate`, `shortcut predict`."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -32,7 +33,8 @@ def evaluate(
     ] = 0.01,
     max_pixels: MaxPixels = None,
     max_error: Annotated[
-        str | None, typer.Option(help="2%: give no answer below the score that this asks for.")
+        str | None,
+        typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for pictures: confusion matrix, reliability.")
@@ -41,21 +43,23 @@ def evaluate(
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
     from shortcut import console
-    from shortcut.data.sources import choose_part, default_cache, reading_source
+    from shortcut.data import sources
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
 
+    if output is not None:
+        sources.check_outside(output, data)
     classifier = _load(model, device, max_pixels)
     with console.Screen() as screen:
-        reading = reading_source(data, cache=default_cache(), download=download)
+        reading = sources.reading_source(data, cache=sources.default_cache(), download=download)
         source = run_silently(heard(reading, screen.show))
-        chosen, samples = choose_part(source, part)
+        chosen, samples = sources.choose_part(source, part)
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
         for line in _remarks(chosen, source.name, found):
             screen.show(Notice(line))
-        if max_error:
-            screen.show(Notice(_set_limit(classifier, found, parse_share(max_error), model)))
+        for line in _set_limit(classifier, found, max_error, model) if max_error else ():
+            screen.show(Notice(line))
     if output is not None:
         _draw(found.scores, output)
     _print(chosen, found, found.with_limit(classifier.sure_from), format_)
@@ -89,7 +93,7 @@ def parse_share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 < share < 1:
-        raise RecipeError(f"`{text}` is no share of answers; give one like 2% or 0.02.")
+        raise RecipeError(f"`{text}` is no share of answers; give one like 2% or 0.02, or `none`.")
     return share
 
 
@@ -102,17 +106,27 @@ def describe_limit(limit: dict[str, float]) -> str:
     return f"{line}, {int(limit['wrong']):,} of these wrong ({limit['wrong'] / answered:.2%})"
 
 
-def _set_limit(classifier: "Classifier", found: "Evaluation", max_error: float, model: Path) -> str:
+def _set_limit(
+    classifier: "Classifier", found: "Evaluation", max_error: str, model: Path
+) -> Iterator[str]:
     """Store in the model file from which score on it is sure; says what came of it."""
     from shortcut.calibration import find_limit
+    from shortcut.errors import DataError
 
-    limit = find_limit(found.answers.max(1), found.right, max_error)
-    if limit is None:
-        images = found.scores.images
-        return f"no score of these {images:,} pictures is high enough for {max_error:.2%} of errors"
-    classifier.sure_from = limit.score
+    if max_error == "none":
+        classifier.sure_from = 0.0
+    else:
+        share = parse_share(max_error)
+        limit = find_limit(found.answers.max(1), found.right, share)
+        if limit is None:
+            raise DataError(
+                f"no score of these {found.scores.images:,} pictures is high enough for at most "
+                f"{share:.2%} of errors; nothing is kept. Give more pictures, or allow more errors."
+            )
+        classifier.sure_from = limit.score
+        yield f"sure from a score of {limit.score:.4f} on, for at most {share:.2%} of errors; kept"
+        yield "what follows is of the pictures that chose it: check it on others"
     classifier.save(model)
-    return f"sure from a score of {limit.score:.4f} on, for at most {max_error:.2%} of errors; kept"
 
 
 def _draw(scores: "Scores", output: Path) -> None:

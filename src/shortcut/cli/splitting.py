@@ -39,13 +39,14 @@ def split(
     """Divide pictures into parts, copies and groups on one side: a table for `train`."""
     from shortcut import console
     from shortcut.data.groups import parse_rule
-    from shortcut.data.sources import default_cache
+    from shortcut.data.sources import check_outside, default_cache
     from shortcut.division import Plan, dividing
     from shortcut.events import heard, run_silently
 
     rules = [parse_rule(text) for text in group_by or []]
     plan = Plan(test, val, folds, seed)
     folder = output or Path("splits")
+    check_outside(folder, data)
     with console.Screen(quiet=quiet) as screen:
         story = dividing(data, plan, rules=rules, anew=anew, cache=default_cache())
         divisions = run_silently(heard(story, screen.show))

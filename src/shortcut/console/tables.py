@@ -35,7 +35,7 @@ def print_scores(scores: "Scores") -> None:
     share = f"{scores.accuracy:.4f}, 95 % interval [{low:.3f}, {high:.3f}]"
     say(out, f"accuracy {share}, {scores.correct:,} of {scores.images:,} pictures right", "bold")
     if scores.near is not None:
-        say(out, f"truth among the {NEAR} best answers {scores.near / scores.images:.4f}")
+        say(out, f"top-{NEAR} accuracy {scores.near / scores.images:.4f}")
     if (off := scores.calibration_error) is not None:
         say(out, f"scores are off by {off:.1%} on average (expected calibration error)")
     say(out, f"balanced accuracy {scores.balanced_accuracy:.4f}, each class counting the same")

@@ -72,10 +72,9 @@ def look_at(sample: Sample, max_pixels: int | None = None) -> Look:
     try:
         # Large JPEGs are decoded at a fraction of their size, but to their end.
         image = decode_picture(sample.path, min_side=VIEW, max_pixels=max_pixels)
-        with opened(sample.path) as header:
-            traits, size = frozenset(_traits(header, sample.path)), header.size
     except DecodeError as error:
         return Look(sample, problem=str(error))
+    traits, size = _header(sample.path, image.size)
     upright = (image.width > image.height) == (size[0] > size[1])
     width, height = size if upright else size[::-1]
     view = _view(image)
@@ -107,6 +106,16 @@ def find_equal(looks: Sequence[Look]) -> list[tuple[int, ...]]:
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
+def _header(path: Path, decoded: tuple[int, int]) -> tuple[frozenset[str], tuple[int, int]]:
+    """How a file is stored, and the size that its header tells."""
+    try:
+        with opened(path) as header:
+            return frozenset(_traits(header, path)), header.size
+    # The first frame could be decoded; what Pillow finds behind it may be cut off or damaged.
+    except Exception:
+        return frozenset(), decoded
+
+
 def _traits(header: Image.Image, path: Path) -> Iterator[str]:
     ending = path.suffix.lower().lstrip(".")
     kind = {"MPO": "JPEG", "DIB": "BMP"}.get(header.format or "", header.format)
@@ -134,8 +143,8 @@ def _view(image: Image.Image) -> Image.Image:
 
 
 def _sharpness(grey: NDArray[np.float32]) -> float:
-    """The strongest twentieth of differences between neighbours against the whole range: a blur
-    takes from the first and not from the second."""
+    """The strongest hundredth of differences between neighbours against the range of nine tenths of
+    all pixels: a blur takes from the first and not from the second."""
     if min(grey.shape) < 3:
         return 1.0
     steps = np.concatenate([np.abs(np.diff(grey, axis=axis)).ravel() for axis in (0, 1)])

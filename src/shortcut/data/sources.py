@@ -81,6 +81,24 @@ def choose_part(
     return name, parts[name]
 
 
+def check_outside(place: Path, data: str | Path, option: str = "--output") -> None:
+    """Refuse to write in a data folder: a run there would be the next training's newest class.
+
+    Raises:
+        DataError: `place` lies in the folder `data`.
+    """
+    root = Path(data).expanduser()
+    try:
+        inside = root.is_dir() and place.absolute().resolve().is_relative_to(root.resolve())
+    except OSError:
+        return
+    if inside:
+        raise DataError(
+            f"{place} would lie in the data folder {root}, where nothing is written; start "
+            f"elsewhere, or give `{option}` a place outside it."
+        )
+
+
 def default_cache() -> Path:
     """The folder for downloads and generated pictures; not created here.
 
