@@ -27,7 +27,7 @@ def make_scenes(folder: Path, each: int = 15, first: int = 0) -> Path:
 
 def divide(location: Path, **how: object) -> list[Division]:
     where = {"rules": how.pop("rules", ()), "anew": how.pop("anew", False)}
-    return run_silently(dividing(location, Plan(**how), **where))  # type: ignore[arg-type]
+    return run_silently(dividing(read_source(location), Plan(**how), **where))  # type: ignore[arg-type]
 
 
 def sizes(division: Division) -> dict[str, int]:
@@ -73,7 +73,7 @@ def test_a_test_part_stays_and_its_copies_leave_the_training(tmp_path: Path) -> 
     make_scene(800, (96, 72)).save(tmp_path / "scenes" / "train" / "cat" / "leak.jpg", quality=70)
     (tmp_path / "scenes" / "train" / "dog" / "broken.png").write_bytes(b"")
     seen: list[object] = []
-    story = dividing(tmp_path / "scenes", Plan(val=0.25))
+    story = dividing(read_source(tmp_path / "scenes"), Plan(val=0.25))
     (found,) = run_silently(heard(story, seen.append))
     assert len(found.parts["test"]) == 8
     assert {s.path.parts[-3] for s in found.parts["test"]} == {"test"}
@@ -132,13 +132,6 @@ def test_a_name_that_is_not_unicode_is_told_before_a_table_is_written(tmp_path: 
     (found,) = divide(root)
     with pytest.raises(DataError, match="not Unicode"):
         run_silently(found.table(tmp_path))
-
-
-def test_an_archive_is_to_be_unpacked_first(tmp_path: Path) -> None:
-    make_scenes(tmp_path / "scenes", each=3)
-    shutil.make_archive(str(tmp_path / "scenes"), "zip", tmp_path / "scenes")
-    with pytest.raises(DataError, match="is an archive"):
-        divide(tmp_path / "scenes.zip")
 
 
 def test_the_table_trains_from_anywhere_and_knows_each_file(tmp_path: Path) -> None:

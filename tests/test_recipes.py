@@ -27,8 +27,8 @@ def test_the_tutorials_settings_are_theirs() -> None:
 
 @pytest.mark.nightly
 def test_digits_reach_what_the_recipe_says(tmp_path: Path) -> None:
-    outcome = shortcut.train("digits", "digits", output=tmp_path / "run")
+    # Named, since two formats may be equally fast, and the self-test then takes now this, now that.
+    recipe = shortcut.read_recipe("digits", {"train.precision": "fp32"})
+    outcome = shortcut.train("digits", recipe, output=tmp_path / "run")
     assert outcome.test is not None and outcome.test.images == 360
-    # Bits differ by processor, and 2 wrong pictures of 360 are half a point: not below by more than
-    # chance.
-    assert outcome.test.interval[1] >= 0.985 and outcome.test.accuracy >= 0.97
+    assert outcome.test.accuracy >= 0.985

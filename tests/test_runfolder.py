@@ -237,13 +237,14 @@ def test_who_wants_the_place_of_a_run_may_want_to_go_on_with_it(tmp_path):
 
 
 def test_not_a_run_folder(tmp_path):
+    rest = "give the folder that `train` named first, such as runs/resnet18-photos."
     for folder, said in (
         (tmp_path, "not a run folder (no environment.json in it)"),
         (tmp_path / "none", "does not exist"),
     ):
         with pytest.raises(ModelError) as refusal:
             read_facts(folder)
-        assert str(refusal.value).startswith(f"{folder}: {said}; give the folder that `train`")
+        assert str(refusal.value) == f"{folder}: {said}; {rest}"
 
 
 def test_a_folder_of_runs_names_one(tmp_path):

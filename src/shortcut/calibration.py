@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortcut.metrics import LEAST, wilson_bounds
+
 HOTTEST = 100.0
 """Above, every score is that of a guess; below its inverse every score is 1."""
 HALVINGS = 30
 """Of the range in which the temperature lies: to eight digits."""
 ONE_SIDED = 1.6448536269514722
 """95 % of a normal distribution lies below so many standard deviations."""
-LEAST = 1e-12
 ENOUGH = 100
 """Pictures; fewer say too little of how sure to be."""
 
@@ -45,13 +46,6 @@ def fit_temperature(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> 
     return 1 / high
 
 
-def at_temperature(answers: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """What answers at temperature 1 become, (N, C) each."""
-    logs = np.log(np.maximum(answers, LEAST)) / temperature
-    weights = np.exp(logs - logs.max(1, keepdims=True))
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class Limit:
     """A score below which answers are not given, and what that leads to."""
@@ -81,23 +75,17 @@ def find_limit(
         None where no score is high enough.
     """
     order = np.argsort(-scores, kind="stable")
-    wrong = np.cumsum(~right[order], dtype=np.int64)
-    answered = np.arange(1, len(order) + 1)
+    wrong = np.cumsum(~right[order], dtype=np.float64)
+    answered = np.arange(1.0, len(order) + 1)
+    _, at_most = wilson_bounds(wrong, answered, ONE_SIDED)
     # Pictures of the same score are answered together or not at all.
     ends = np.append(np.diff(scores[order]) < 0, True)
-    holds = np.flatnonzero(ends & (_at_most(wrong, answered) <= max_error))
+    holds = np.flatnonzero(ends & (at_most <= max_error))
     if not len(holds):
         return None
     last = int(holds[-1])
     score = float(scores[order[last]])
     return Limit(score, int(answered[last]), int(wrong[last]), len(scores))
-
-
-def _at_most(wrong: NDArray[np.int64], answered: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What the share of wrong answers is not above, at 95 %."""
-    share, square = wrong / answered, ONE_SIDED**2 / answered
-    spread = np.sqrt(square * (share * (1 - share) + square / 4))
-    return (share + square / 2 + spread) / (1 + square)
 
 
 def _slope(logs: NDArray[np.float64], of_truth: NDArray[np.float64], inverse: float) -> float:

@@ -15,6 +15,7 @@ from shortcut.card import HEADER, ModelCard, PreprocessCard, first_fault, read_c
 from shortcut.data.decode import Picture, decode_picture
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.errors import ModelError
+from shortcut.metrics import at_temperature
 from shortcut.models.resnet import ResNet, StemName
 from shortcut.models.tensorfiles import check_outline, open_tensors, write_tensors
 from shortcut.models.weights import check_kinds, check_shapes, filled_model
@@ -91,9 +92,10 @@ class Classifier:
         if len(unsure):
             mirrored = precision.place(views[unsure].flip(3))
             answers[unsure] = (answers[unsure] + self._forward(mirrored, precision)) / 2
-        if self.temperature != 1.0:
-            answers = (answers.clamp_min(1e-12).log() / self.temperature).softmax(1)
-        return answers.cpu()
+        answers = answers.cpu()
+        if self.temperature == 1.0:
+            return answers
+        return torch.from_numpy(at_temperature(answers.numpy(), self.temperature))
 
     def _forward(self, views: Tensor, precision: Precision) -> Tensor:
         with precision.autocast(self.device):

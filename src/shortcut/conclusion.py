@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from shortcut.calibration import at_temperature, fit_temperature
+from shortcut.calibration import fit_temperature
 from shortcut.classifier import Classifier, load
 from shortcut.data.cache import Keeping
 from shortcut.data.samples import Sample
@@ -20,7 +20,7 @@ from shortcut.errors import DataError, DecodeError
 from shortcut.evaluation import answering, evaluating
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.job import Job
-from shortcut.metrics import Scores, count_answers, scores_of
+from shortcut.metrics import Scores, at_temperature, count_answers, scores_of
 from shortcut.record import PredictedFile, Record, render_record
 from shortcut.runfolder import Facts
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside their place, flushed, renamed."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 import shutil
@@ -92,6 +93,16 @@ def _weighed(folder: Path) -> Iterator[tuple[float, int, Path]]:
         with contextlib.suppress(OSError):
             size = sum(file.lstat().st_size for file in place.rglob("*"))
             yield place.stat().st_mtime, size, place
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def reason_of(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """A data set divided into parts, or into folds, so that copies and groups stay on one side."""
 
 import csv
-import hashlib
 import io
 import os
 from collections.abc import Generator, Sequence
@@ -10,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from shortcut.data.archives import is_archive
 from shortcut.data.copies import find_copies
 from shortcut.data.folders import printable
 from shortcut.data.groups import Rule, find_groups, fold_out, share_out
 from shortcut.data.looks import find_equal, looking
 from shortcut.data.samples import Sample, Source
-from shortcut.data.sources import reading_source
+from shortcut.disk import digest_of_file, reason_of
 from shortcut.errors import DataError, RecipeError
 from shortcut.events import Event, Notice, Progress
 
@@ -67,15 +65,21 @@ class Division:
         return text.getvalue().encode()
 
 
+def name_divisions(source: Source, plan: Plan) -> list[str]:
+    """What the divisions of `source` will be called.
+
+    Raises:
+        RecipeError: a number of folds that cannot be.
+    """
+    if plan.folds == 1 or plan.folds < 0:
+        raise RecipeError(f"{plan.folds} folds: give 2 or more, or none.")
+    return [f"{source.name}-{number}" for number in range(1, plan.folds + 1)] or [source.name]
+
+
 def dividing(
-    location: str | Path,
-    plan: Plan,
-    *,
-    rules: Sequence[Rule] = (),
-    anew: bool = False,
-    cache: Path | None = None,
+    source: Source, plan: Plan, *, rules: Sequence[Rule] = (), anew: bool = False
 ) -> Generator[Event, None, list[Division]]:
-    """Divide the pictures at `location`; nothing there is changed.
+    """Divide the pictures of `source`; nothing there is changed.
 
     Args:
         rules: what belongs on one side, besides copies.
@@ -85,11 +89,7 @@ def dividing(
         DataError: too few groups, or whatever is wrong with the data.
         RecipeError: shares that cannot be.
     """
-    if plan.folds == 1 or plan.folds < 0:
-        raise RecipeError(f"{plan.folds} folds: give 2 or more, or none.")
-    if is_archive(Path(location)):
-        raise DataError(f"{location}: is an archive; unpack it, for the table names every file.")
-    source = yield from reading_source(location, cache=cache)
+    names = name_divisions(source, plan)
     given = () if anew else source.parts.get("test", ())
     samples = [sample for chosen in source.parts.values() for sample in chosen]
     looks = yield from looking(samples, threads=os.cpu_count() or 1)
@@ -114,7 +114,7 @@ def dividing(
     numbers = {s.path: group + 1 for s, group in zip(samples, groups, strict=True)}
     return [
         Division(name, _ordered(parts | chosen), numbers)
-        for name, parts in _divide(source, samples, groups, rest, plan)
+        for name, parts in zip(names, _divide(source, samples, groups, rest, plan), strict=True)
     ]
 
 
@@ -137,8 +137,8 @@ def _divide(
     groups: Sequence[int],
     rest: Sequence[int],
     plan: Plan,
-) -> Generator[tuple[str, dict[str, list[Sample]]]]:
-    """The name and the train and val pictures of each division of `rest`."""
+) -> Generator[dict[str, list[Sample]]]:
+    """The train and val pictures of each division of `rest`."""
     labels, owners = [samples[i].label for i in rest], [groups[i] for i in rest]
     if plan.folds:
         folds = fold_out(labels, owners, plan.folds, plan.seed)
@@ -147,12 +147,12 @@ def _divide(
         held = [[False] * len(rest)]
     else:
         held = [share_out(labels, owners, plan.val, plan.seed)]
-    for number, chosen in enumerate(held, 1):
+    for chosen in held:
         parts: dict[str, list[Sample]] = {"train": [], "val": []}
         for position, is_val in zip(rest, chosen, strict=True):
             parts["val" if is_val else "train"].append(samples[position])
         _check_classes(source, parts, ["train", "val"] if plan.folds or plan.val else ["train"])
-        yield f"{source.name}-{number}" if plan.folds else source.name, parts
+        yield parts
 
 
 def _check_classes(source: Source, parts: dict[str, list[Sample]], wanted: Sequence[str]) -> None:
@@ -187,6 +187,6 @@ def _is_unicode(path: Path) -> bool:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return digest_of_file(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{path}: cannot be read ({reason_of(error)}).") from error

@@ -1,6 +1,5 @@
 """Counting right answers: the confusion matrix and what follows from it, with intervals."""
 
-import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -14,6 +13,8 @@ NEAR = 5
 """Answers among which the truth may be, as in ImageNet's top-5 error."""
 BINS = 15
 """Of scores, as in Guo et al."""
+LEAST = 1e-12
+"""Probability that counts in place of 0, whose logarithm is no number."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def count_answers(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> ND
     count = answers.shape[1]
     called, score = answers.argmax(1), answers.max(1)
     of_truth = answers[np.arange(len(answers)), truths]
-    loss = -np.log(np.maximum(of_truth.astype(np.float64), 1e-12)).sum()
+    loss = -np.log(np.maximum(of_truth.astype(np.float64), LEAST)).sum()
     near = ((answers > of_truth[:, None]).sum(1) < NEAR).sum()
     # Where numbers went wrong the loss tells; here they must only not be in the way.
     bins = np.minimum((np.nan_to_num(score) * BINS).astype(np.int64), BINS - 1)
@@ -176,11 +177,25 @@ def wilson_interval(correct: int, images: int) -> tuple[float, float]:
         raise ValueError(
             f"correct (={correct}) must lie in 0 to images (={images}), images above 0"
         )
-    share = correct / images
-    shrink = 1 + Z95**2 / images
-    centre = (share + Z95**2 / (2 * images)) / shrink
-    half = Z95 / shrink * math.sqrt(share * (1 - share) / images + Z95**2 / (4 * images**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = wilson_bounds(np.array(float(correct)), np.array(float(images)), Z95)
+    return max(0.0, float(low)), min(1.0, float(high))
+
+
+def wilson_bounds(
+    correct: NDArray[np.float64], images: NDArray[np.float64], z: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both ends of Wilson's score interval, `z` standard deviations to each side, of every pair."""
+    share, square = correct / images, z**2 / images
+    spread = np.sqrt(square * (share * (1 - share) + square / 4))
+    middle, shrink = share + square / 2, 1 + square
+    return (middle - spread) / shrink, (middle + spread) / shrink
+
+
+def at_temperature(answers: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """(N, C) probabilities with their logarithms divided by `temperature`, and normalised anew."""
+    logs = np.log(np.maximum(answers, LEAST)) / temperature
+    weights = np.exp(logs - logs.max(1, keepdims=True))
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _ratio(part: np.int64, whole: np.int64) -> float:

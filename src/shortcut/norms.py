@@ -17,9 +17,12 @@ class SyncedNorm(nn.BatchNorm2d):
         axes = (0, 2, 3)
         count = torch.tensor(float(input.numel() // input.size(1)))
         torch.distributed.all_reduce(count)
-        mean: Tensor = all_reduce(input.float().sum(axes)) / count
+        # Sums in float64, as torch's own batch norm adds on processors.
+        total: Tensor = all_reduce(input.sum(axes, dtype=torch.float64))
+        mean = (total / count).float()
         centred = input.float() - mean[:, None, None]
-        variance: Tensor = all_reduce(centred.square().sum(axes)) / count
+        squares: Tensor = all_reduce(centred.square().sum(axes, dtype=torch.float64))
+        variance = (squares / count).float()
         self._remember(mean.detach(), variance.detach(), count)
         scaled = centred * (variance + self.eps).rsqrt()[:, None, None]
         return (scaled * self.weight[:, None, None] + self.bias[:, None, None]).to(input.dtype)

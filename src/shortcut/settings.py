@@ -52,8 +52,7 @@ class DataSettings(Settings):
     """Share of the training pictures that is carved off where the data has no val part; None: a
     tenth; of 4,000 and more a twentieth, where a test part measures in the end."""
     max_broken: Share = 0.01
-    """Training goes on without unreadable pictures while their share is below this, and without a
-    single one unless this is 0."""
+    """Training goes on without unreadable pictures while their share is below this."""
     max_pixels: Annotated[int, Field(ge=1, le=178_956_970)] | None = None
     """Larger pictures count as unreadable, from their header; None: 75 million. Pillow's own limit
     is the highest."""

@@ -11,9 +11,9 @@ from tests.classifier.made import CLASSES, encoded, make, noise
 from tests.turns import TO_EXIF
 from torch import nn
 
-from shortcut.calibration import at_temperature
 from shortcut.classifier import load
 from shortcut.errors import DecodeError
+from shortcut.metrics import at_temperature
 
 ORIENTATION = 0x0112
 

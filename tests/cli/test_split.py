@@ -1,6 +1,7 @@
 """`shortcut split`, and a training on its table."""
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.cli.conftest import Run
@@ -45,3 +46,9 @@ def test_what_cannot_be_is_told(shortcut: Run, tiny_photos: Path) -> None:
         result = shortcut("split", tiny_photos, *words)
         assert result.code == code and said in result.last_error_line, words
     assert not Path("splits").exists()
+
+
+def test_an_archive_is_to_be_unpacked_first(shortcut: Run, tiny_photos: Path) -> None:
+    shutil.make_archive("photos", "zip", tiny_photos)
+    result = shortcut("split", "photos.zip")
+    assert result.code == 3 and "is an archive; unpack it" in result.last_error_line

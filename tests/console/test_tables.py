@@ -67,9 +67,9 @@ def test_scores_in_a_pipe(capsys: pytest.CaptureFixture[str]):
         "accuracy 0.9500, 95 % interval [0.910, 0.973], 190 of 200 pictures right",
         "balanced accuracy 0.9500, each class counting the same",
         "",
-        "class  precision  recall   95 % interval     F1  pictures",
-        "[cat]      1.000   0.900  [0.826, 0.945]  0.947       100",
-        "dog        0.909   1.000  [0.963, 1.000]  0.952       100",
+        "class  precision  recall       95 %     F1  pictures",
+        "[cat]      1.000   0.900  0.83-0.94  0.947       100",
+        "dog        0.909   1.000  0.96-1.00  0.952       100",
         "",
         "confusion matrix: a row for each truth, a column for each answer",
         "truth  [cat]  dog",
@@ -108,7 +108,7 @@ def test_a_matrix_is_headed_by_names_then_numbers_then_replaced(monkeypatch: pyt
     for width in (200, 80, 40):
         terminal = use_terminal(monkeypatch, width)
         print_scores(scores(10, name="a class number {}", wrong=7))
-        assert max(map(cell_len, terminal.lines[1:])) <= max(width, 68)
+        assert max(map(cell_len, terminal.lines[1:])) <= max(width, 64)
         found.append("\n".join(" ".join(line.split()) for line in terminal.lines))
     assert "truth a class number 0 a class number 1" in found[0]
     assert "truth 1 2 3 4 5 6 7 8 9 10\n" in found[1]

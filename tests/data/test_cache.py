@@ -120,16 +120,13 @@ def test_a_picture_that_vanished_since_is_named(samples, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "limit"),
-    [(100, 0, 0.01), (100, 1, 0.01), (0, 0, 0.5), (5, 4, 0.5), (3, 0, 0), (1, 1, 0.01)],
+    ("good", "bad", "limit"), [(100, 0, 0.01), (100, 1, 0.01), (0, 0, 0.5), (5, 4, 0.5), (3, 0, 0)]
 )
 def test_a_few_broken_files_are_no_reason_to_stop(good, bad, limit):
     check_broken(a_read(good, ["x"] * bad), limit)
 
 
-@pytest.mark.parametrize(
-    ("good", "bad", "limit"), [(198, 2, 0.01), (0, 1, 0.99), (1, 1, 0), (8, 2, 0.1)]
-)
+@pytest.mark.parametrize(("good", "bad", "limit"), [(99, 1, 0.01), (0, 1, 0.99), (1, 1, 0)])
 def test_too_many_broken_files_stop(good, bad, limit):
     with pytest.raises(DataError, match=rf"^{bad} of {good + bad} pictures cannot be read"):
         check_broken(a_read(good, ["x"] * bad), limit)

@@ -20,9 +20,6 @@ SLOW = frozenset(
 )
 """Pages whose commands train, or start a program twenty times: `make nightly` runs them."""
 
-LONG = (pytest.mark.nightly, pytest.mark.timeout(1500))
-"""Five epochs of ResNet-34 take half a minute on a new processor and five minutes on an old one."""
-
 FOR_DEVELOPERS = frozenset({"architecture.md", "experiments.md", "performance.md", "scaling.md"})
 """Pages in English alone: they are read beside the code, whose comments are English too."""
 
@@ -73,7 +70,7 @@ def run(blocks: list[Block], folder: Path, environment: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=name(page), marks=LONG if name(page) in SLOW else ())
+        pytest.param(page, id=name(page), marks=[pytest.mark.nightly] * (name(page) in SLOW))
         for page in WITH_CODE
     ],
 )

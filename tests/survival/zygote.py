@@ -7,6 +7,8 @@ process is to meet a signal, which it sends itself, so that nothing depends on w
     {"argv": ["train", ...], "said": FILE, "run": FOLDER, "often": true,
      "fault": {"at": "step", "number": 3, "signal": 9}}
 
+`"double": true` trains in float64.
+
 With `"world": 2` there are two processes, as torchrun would start them; the fault is in number
 `"at_rank"`. When one of them ends badly the others are killed, as torchrun would.
 """
@@ -125,6 +127,8 @@ def _run(task: dict[str, Any], rank: int) -> None:
     if task.get("often"):
         keeping.PAUSE, keeping.PRICE = 0.0, float("inf")
     world.SILENCE = timedelta(seconds=task.get("silence", 60))
+    if task.get("double"):
+        _in_float64()
     if seen := task.get("seen"):
         _write_down(Path(f"{seen}.{rank}"))
     if fault := task.get("fault"):
@@ -141,6 +145,14 @@ def _run(task: dict[str, Any], rank: int) -> None:
     if task.get("fault") and "limit" not in task["fault"]:
         Path(f"{task['said']}.count").write_text(str(counted.count))
     os._exit(code)
+
+
+def _in_float64() -> None:
+    """All numbers of the training, so that what two computations differ in is not rounding."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double
 
 
 def _write_down(path: Path) -> None:

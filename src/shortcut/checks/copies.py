@@ -24,7 +24,7 @@ def check_copies(
     """
     # A mirror image of another class may be another thing: a left hand, an arrow, a letter.
     turned = [pair for pair in pairs if pair.mirrored and not _same_label(looks, pair)]
-    pairs = [pair for pair in pairs if pair not in turned]
+    pairs = [pair for pair in pairs if not pair.mirrored or _same_label(looks, pair)]
     leaks, conflicts, copies = list[Example](), list[Example](), list[Example]()
     out: dict[str, list[Path]] = {"leak": [], "conflict": [], "copies": []}
     for group, words in _words_by_group(pairs).items():

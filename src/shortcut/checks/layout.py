@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shortcut.checks.findings import Example, Finding, Kind, found
 from shortcut.checks.wording import EMPTY, HIDDEN, LAYOUT, STRANGERS, TWINS
-from shortcut.data.folders import PART_NAMES, PICTURE_ENDINGS, list_pictures
+from shortcut.data.folders import PART_NAMES, PICTURE_ENDINGS, is_hidden, list_pictures
 from shortcut.data.samples import Sample, Source
 from shortcut.errors import DataError
 
@@ -57,7 +57,7 @@ def check_layout(root: Path) -> list[Finding]:
         strangers += [Example((path,)) for path in paths if _is_stranger(path)]
         if _holds_classes(here, folders):
             twins += _twins(folders, here)
-            classes |= {here / name: 0 for name in folders if not _hides(name)}
+            classes |= {here / name: 0 for name in folders if not is_hidden(name)}
         for above in (here, *here.parents):
             if above in classes:
                 classes[above] += len(pictures)
@@ -105,7 +105,7 @@ def _is_stranger(path: Path) -> bool:
     """Whether a person may take it for a picture: by its ending, or its first bytes where it has
     none."""
     if path.suffix:
-        return path.suffix.lower().lstrip(".") in FOREIGN_ENDINGS
+        return _ending(path.name) in FOREIGN_ENDINGS
     try:
         with path.open("rb") as file:
             start = file.read(12)
@@ -115,17 +115,13 @@ def _is_stranger(path: Path) -> bool:
 
 
 def _is_hidden(folder: Path) -> bool:
-    return any(_hides(step) for step in folder.parts)
+    return any(is_hidden(step) for step in folder.parts)
 
 
 def _first_hidden(folder: Path) -> str:
-    depth = next(i for i, step in enumerate(folder.parts, 1) if _hides(step))
+    depth = next(i for i, step in enumerate(folder.parts, 1) if is_hidden(step))
     return str(Path(*folder.parts[:depth]))
 
 
-def _hides(name: str) -> bool:
-    return name.startswith(".") or name.lower() == "__macosx"
-
-
 def _ending(name: str) -> str:
-    return name.rpartition(".")[2].lower() if "." in name else ""
+    return Path(name).suffix.lower().lstrip(".")

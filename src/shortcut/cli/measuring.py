@@ -47,6 +47,7 @@ def evaluate(
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
 
+    share = parse_share(max_error) if max_error else None
     if output is not None:
         sources.check_outside(output, data)
     classifier = _load(model, device, max_pixels)
@@ -56,9 +57,8 @@ def evaluate(
         chosen, samples = sources.choose_part(source, part)
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
-        for line in _remarks(chosen, source.name, found):
-            screen.show(Notice(line))
-        for line in _set_limit(classifier, found, max_error, model) if max_error else ():
+        limited = _set_limit(classifier, found, share, model) if share else ()
+        for line in (*_remarks(chosen, source.name, found), *limited):
             screen.show(Notice(line))
     if output is not None:
         _draw(found.scores, output)
@@ -85,9 +85,11 @@ def _print(part: str, found: "Evaluation", limit: dict[str, float], format_: str
 
 
 def parse_share(text: str) -> float:
-    """`2%` or `0.02` as 0.02."""
+    """`2%` or `0.02` as 0.02; `none`, whatever is wrong, as 1."""
     from shortcut.errors import RecipeError
 
+    if text == "none":
+        return 1.0
     try:
         share = float(text.rstrip("% ")) / (100 if text.rstrip().endswith("%") else 1)
     except ValueError:
@@ -107,16 +109,15 @@ def describe_limit(limit: dict[str, float]) -> str:
 
 
 def _set_limit(
-    classifier: "Classifier", found: "Evaluation", max_error: str, model: Path
+    classifier: "Classifier", found: "Evaluation", share: float, model: Path
 ) -> Iterator[str]:
     """Store in the model file from which score on it is sure; says what came of it."""
     from shortcut.calibration import find_limit
     from shortcut.errors import DataError
 
-    if max_error == "none":
+    if share == 1.0:
         classifier.sure_from = 0.0
     else:
-        share = parse_share(max_error)
         limit = find_limit(found.answers.max(1), found.right, share)
         if limit is None:
             raise DataError(

@@ -38,20 +38,20 @@ def split(
 ) -> None:
     """Divide pictures into parts, copies and groups on one side: a table for `train`."""
     from shortcut import console
+    from shortcut.data import sources
     from shortcut.data.groups import parse_rule
-    from shortcut.data.sources import check_outside, default_cache
-    from shortcut.division import Plan, dividing
+    from shortcut.division import Plan, dividing, name_divisions
     from shortcut.events import heard, run_silently
 
     rules = [parse_rule(text) for text in group_by or []]
-    plan = Plan(test, val, folds, seed)
-    folder = output or Path("splits")
-    check_outside(folder, data)
+    plan, folder = Plan(test, val, folds, seed), output or Path("splits")
+    sources.check_outside(folder, data)
     with console.Screen(quiet=quiet) as screen:
-        story = dividing(data, plan, rules=rules, anew=anew, cache=default_cache())
+        source = run_silently(heard(sources.reading_source(data), screen.show))
+        places = [folder / f"{name}.csv" for name in name_divisions(source, plan)]
+        _refuse(data, places)
+        story = dividing(source, plan, rules=rules, anew=anew)
         divisions = run_silently(heard(story, screen.show))
-        places = [folder / f"{division.name}.csv" for division in divisions]
-        _refuse_replacing(places)
         for division, place in zip(divisions, places, strict=True):
             run_silently(heard(_write(division, place), screen.show))
     written = dict(zip(places, divisions, strict=True))
@@ -70,9 +70,13 @@ def _write(division: "Division", place: Path) -> "Generator[Event]":
     yield Saved("split", place)
 
 
-def _refuse_replacing(places: Sequence[Path]) -> None:
-    from shortcut.errors import ResourceError
+def _refuse(data: str, places: Sequence[Path]) -> None:
+    """Before pictures are looked at: a table names files, and is never replaced."""
+    from shortcut.data.archives import is_archive
+    from shortcut.errors import DataError, ResourceError
 
+    if is_archive(Path(data)):
+        raise DataError(f"{data}: is an archive; unpack it, for the table names every file.")
     for place in places:
         if place.exists():
             raise ResourceError(

@@ -43,11 +43,11 @@ def print_scores(scores: "Scores") -> None:
     rows = [
         (
             *(c.label, f"{c.precision:.3f}", f"{c.recall:.3f}"),
-            *("[{:.3f}, {:.3f}]".format(*c.interval), f"{c.f1:.3f}", f"{c.images:,}"),
+            *("{:.2f}-{:.2f}".format(*c.interval), f"{c.f1:.3f}", f"{c.images:,}"),
         )
         for c in scores.by_class
     ]
-    columns = ("class", "precision", "recall", "95 % interval", "F1", "pictures")
+    columns = ("class", "precision", "recall", "95 %", "F1", "pictures")
     print_table(None, columns, rows, right=range(1, 6))
     say(out, "")
     _print_confusion(out, scores)

@@ -252,12 +252,11 @@ def check_broken(read: Read, limit: float) -> None:
     """Refuse a set in which too many files cannot be read.
 
     Raises:
-        DataError: if their share is `limit` or more; the first three are named. One alone, which
-            in a small folder may be more, is no pattern: unless `limit` is 0 it passes.
+        DataError: if their share is `limit` or more; the first three are named.
     """
     broken = read.broken
     total = len(read.samples) + len(broken)
-    if not broken or len(broken) / total < limit or (limit and len(broken) == 1 < total):
+    if not broken or len(broken) / total < limit:
         return
     more = f"; and {len(broken) - 3} more" if len(broken) > 3 else ""
     raise DataError(

@@ -209,7 +209,7 @@ def _listing(folder: Path, root: Path) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if _is_hidden(entry.name):
+                if is_hidden(entry.name):
                     continue
                 if _is_folder(entry):
                     folders.append(entry.name)
@@ -256,11 +256,11 @@ def _place(link: str | Path, root: Path) -> str:
     if not f"{target}{os.sep}".startswith(f"{base}{os.sep}"):
         return "around" if base.startswith(f"{target}{os.sep}") else "outside"
     steps = Path(target[len(base) + 1 :]).parts
-    return "hidden" if any(_is_hidden(step) for step in steps) else "in sight"
+    return "hidden" if any(is_hidden(step) for step in steps) else "in sight"
 
 
-def _is_hidden(name: str) -> bool:
-    # Other litter (`Thumbs.db`) does not end as pictures do.
+def is_hidden(name: str) -> bool:
+    """Whether it is passed over; other litter (`Thumbs.db`) does not end as pictures do."""
     return name.startswith(".") or name.lower() == "__macosx"
 
 

@@ -1,7 +1,6 @@
 """What can be seen of a picture without knowing what it shows: whether it can be read, how it is
 stored, how large, bright and sharp it is."""
 
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from PIL import Image
 from shortcut.data.decode import decode_picture, opened, orientation_of
 from shortcut.data.patterns import Thumb, make_thumb
 from shortcut.data.samples import Sample
+from shortcut.disk import digest_of_file
 from shortcut.errors import DecodeError
 from shortcut.events import Progress
 
@@ -99,7 +99,7 @@ def find_equal(looks: Sequence[Look]) -> list[tuple[int, ...]]:
     for position, look in enumerate(looks):
         if not look.problem:
             sizes.setdefault(_file_size(look), []).append(position)
-    groups: dict[bytes, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for positions in sizes.values():
         for position in positions if len(positions) > 1 else ():
             groups.setdefault(_digest(looks[position]), []).append(position)
@@ -167,8 +167,8 @@ def _file_size(look: Look) -> int:
         return -1
 
 
-def _digest(look: Look) -> bytes:
+def _digest(look: Look) -> str:
     try:
-        return hashlib.sha256(look.sample.path.read_bytes()).digest()
+        return digest_of_file(look.sample.path)
     except OSError:  # gone meanwhile: equal to no other
-        return str(look.sample.path).encode("utf-8", "surrogateescape")
+        return str(look.sample.path)
