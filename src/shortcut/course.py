@@ -6,9 +6,11 @@ from pathlib import Path
 
 from shortcut.budget import Budget
 from shortcut.checkpoint import State, load_state, share_state
+from shortcut.checks import Finding, finding_table
 from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
 from shortcut.data.sources import default_cache
+from shortcut.description import describing
 from shortcut.disk import remove_halves, write_whole
 from shortcut.errors import DataError, RecipeError
 from shortcut.events import Event, Notice, Saved, heard, run_silently
@@ -21,6 +23,7 @@ from shortcut.pace import Pace, count_work, describe_forecast
 from shortcut.precision import Choice
 from shortcut.preparation import Parts, prepare
 from shortcut.recipe import to_yaml
+from shortcut.reporting import LivePage
 from shortcut.runfolder import Facts, changed_since, clear_run_folder
 from shortcut.runlog import Mark, RunLog
 from shortcut.settings import Recipe
@@ -40,6 +43,8 @@ class Run:
     recipe: Recipe
     world: World
     stop: Stop
+    findings: Sequence[Finding] = ()
+    """Of the short check, where the training begins."""
     other_pictures: bool = False
     """Some may be gone, or have come, since the training was interrupted."""
     notices: list[str] = field(default_factory=list)
@@ -76,6 +81,7 @@ def begin(
                 yield run.noted(line)
             write_whole(folder / "recipe.yaml", to_yaml(run.recipe))
             write_whole(folder / "split.csv", split)
+            write_whole(folder / "findings.json", finding_table(run.findings))
             # Last: where it stands, the others do too, and `resume` finds a run.
             write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
             job = yield from _prepare(run, choice)
@@ -164,7 +170,8 @@ def _train(
             for line in run.notices:  # which have been shown already
                 log.write(Notice(line))
         before = job.step
-        yield from guarded(job, keeper, run.stop, pace)
+        page = LivePage(job, run.folder, facts)
+        yield from heard(guarded(job, keeper, run.stop, pace), page.hear)
         run.world.leave()
         # With the epochs that were trained, where a budget planned them.
         write_whole(run.folder / "recipe.yaml", to_yaml(job.recipe))
@@ -190,9 +197,8 @@ def _end(
     if trained:
         yield describe_use(job)
     keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
-    outcome = yield from conclude(
-        job, run.folder, run.facts, run.parts, run.notices, keeping=keeping
-    )
+    outcome = yield from conclude(job, run.folder, run.facts, run.parts, keeping)
+    yield from describing(run.folder, run.facts.lang)
     if pace:
         yield pace.verdict()
     return outcome

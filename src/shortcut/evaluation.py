@@ -1,49 +1,21 @@
 """Measuring a classifier on labelled pictures. Labels are matched by name, never by position."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shortcut.answers import Evaluation
 from shortcut.classifier import Classifier
 from shortcut.data.cache import Keeping, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
-from shortcut.metrics import Scores, count_answers, counts_length, scores_of
+from shortcut.metrics import Scores, count_answers, counts_length, read_answers, scores_of
 from shortcut.precision import EXACT, Precision
 from shortcut.world import ALONE, World
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What came of measuring a classifier, picture by picture."""
-
-    scores: Scores
-    samples: tuple[Sample, ...]
-    """Those that could be read."""
-    answers: NDArray[np.float32]
-    """(N, classes) probabilities."""
-    truths: NDArray[np.int64]
-    """(N,) positions of classes."""
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """(N,) whether the best answer is the truth."""
-        return self.answers.argmax(1) == self.truths
-
-    def with_limit(self, sure_from: float) -> dict[str, float]:
-        """How many pictures score `sure_from` or more, and how many of these answers are wrong;
-        nothing where there is no limit."""
-        if not sure_from:
-            return {}
-        answered = self.answers.max(1) >= sure_from
-        wrong = int((answered & ~self.right).sum())
-        facts = {"sure_from": sure_from, "answered": int(answered.sum()), "wrong": wrong}
-        return facts | {"images": len(self.truths)}
 
 
 def evaluate(
@@ -94,9 +66,8 @@ def evaluating(
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
     answers, truths = yield from answering(classifier, loader)
-    scores = scores_of(count_answers(answers, truths), classifier.classes)
-    scores = replace(scores, left_out=read.broken)
-    return Evaluation(scores, tuple(read.samples), answers, truths)
+    found = read_answers(answers, truths)
+    return Evaluation(tuple(read.samples), found, classifier.classes, tuple(read.broken))
 
 
 def measure(classifier: Classifier, batches: EvaluationLoader, precision: Precision) -> Scores:

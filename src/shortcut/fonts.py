@@ -34,6 +34,14 @@ def drawable(text: str, fonts: tuple[str, ...]) -> str:
     return "".join(letter if _has(letter, fonts) else "□" for letter in " ".join(text.split()))
 
 
+def shorten(text: str, longest: int) -> str:
+    """At most `longest` letters, cut out of the middle: long names differ at either end."""
+    if len(text) <= longest:
+        return text
+    tail = longest // 3
+    return f"{text[: longest - tail - 1]}…{text[-tail:]}"
+
+
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Width of one line in DejaVu Sans, in the unit of `size`, the height of an em."""
     return size * sum(_advance(letter, bold) for letter in text)

@@ -126,27 +126,51 @@ def confusion_matrix(
     return np.bincount(truths * count + answers, minlength=count * count).reshape(count, count)
 
 
-def count_answers(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Everything that `Scores` says of some pictures, as numbers that may be added up.
+@dataclass(frozen=True)
+class Answers:
+    """What was answered to N pictures, as far as `Scores` depend on it."""
 
-    Args:
-        answers: (N, C) probabilities.
-        truths: (N,) positions of classes.
-    """
-    count = answers.shape[1]
-    called, score = answers.argmax(1), answers.max(1)
+    truths: NDArray[np.int64]
+    """(N,) positions of classes, as the next."""
+    called: NDArray[np.int64]
+    """The best answers."""
+    scores: NDArray[np.float32]
+    """Their probabilities."""
+    of_truth: NDArray[np.float32]
+    """Probabilities of the truths."""
+    ranks: NDArray[np.int64]
+    """How many classes are likelier than the truth."""
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether the best answer is the truth."""
+        return self.called == self.truths
+
+    def count(self, classes: int) -> NDArray[np.float64]:
+        """Everything that `Scores` says of these pictures, as numbers that may be added up."""
+        loss = -np.log(np.maximum(self.of_truth.astype(np.float64), LEAST)).sum()
+        near = (self.ranks < NEAR).sum()
+        # Where numbers went wrong the loss tells; here they must only not be in the way.
+        bins = np.minimum((np.nan_to_num(self.scores) * BINS).astype(np.int64), BINS - 1)
+        reliability = [
+            np.bincount(bins, weights, BINS)
+            for weights in (None, self.scores.astype(np.float64), self.right.astype(np.float64))
+        ]
+        confusion = confusion_matrix(self.truths, self.called, classes)
+        parts = [[loss, near], np.stack(reliability, 1).ravel(), confusion.ravel()]
+        return np.concatenate(parts).astype(np.float64)
+
+
+def read_answers(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> Answers:
+    """Of (N, C) probabilities and (N,) positions of classes."""
     of_truth = answers[np.arange(len(answers)), truths]
-    loss = -np.log(np.maximum(of_truth.astype(np.float64), LEAST)).sum()
-    near = ((answers > of_truth[:, None]).sum(1) < NEAR).sum()
-    # Where numbers went wrong the loss tells; here they must only not be in the way.
-    bins = np.minimum((np.nan_to_num(score) * BINS).astype(np.int64), BINS - 1)
-    reliability = [
-        np.bincount(bins, weights, BINS)
-        for weights in (None, score.astype(np.float64), (called == truths).astype(np.float64))
-    ]
-    confusion = confusion_matrix(truths, called, count)
-    parts = [[loss, near], np.stack(reliability, 1).ravel(), confusion.ravel()]
-    return np.concatenate(parts).astype(np.float64)
+    ranks = (answers > of_truth[:, None]).sum(1)
+    return Answers(truths, answers.argmax(1), answers.max(1), of_truth, ranks)
+
+
+def count_answers(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`Answers.count` of (N, C) probabilities and (N,) positions of classes."""
+    return read_answers(answers, truths).count(answers.shape[1])
 
 
 def scores_of(counts: NDArray[np.float64], classes: tuple[str, ...]) -> Scores:

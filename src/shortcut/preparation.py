@@ -243,6 +243,7 @@ def _validation_loader(recipe: Recipe, read: Read, classifier: Classifier) -> Ev
         preprocess=classifier.preprocess,
         batch_size=max(recipe.train.batch_size, 32),
         threads=_loader_threads(recipe.data.workers),
+        samples=read.samples,
     )
 
 

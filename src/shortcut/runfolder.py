@@ -20,6 +20,9 @@ PACKAGES = ("shortcut", "torch", "torchvision", "numpy", "pillow", "scikit-learn
 MARK = Path("resume") / "launch"
 """The launch that made a run folder, in it."""
 
+BEGUN = ("log.txt", "recipe.yaml", "environment.json", "split.csv", "findings.json")
+"""Files that stand there before the first step."""
+
 
 class Facts(Settings):
     """`environment.json`: what the run was made of, besides its recipe and its split."""
@@ -183,9 +186,8 @@ def find_launched(output: Path | None, launch: str, asked: str) -> Path | None:
 def clear_run_folder(folder: Path) -> None:
     """Take back what a run that never began wrote; a folder with anything else in it stays."""
     with contextlib.suppress(OSError):
-        for name in ("log.txt", "recipe.yaml", "environment.json", "split.csv", "resume/lock"):
+        for name in (*BEGUN, "resume/lock", MARK):
             (folder / name).unlink(missing_ok=True)
-        (folder / MARK).unlink(missing_ok=True)
         (folder / "resume").rmdir()
         folder.rmdir()
 

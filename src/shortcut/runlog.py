@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from shortcut.errors import ResourceError
+from shortcut.errors import ModelError, ResourceError
 from shortcut.events import (
     EpochEnd,
     Event,
@@ -213,6 +213,30 @@ class RunLog:
     def _write_row(self, event: EpochEnd) -> None:
         values = asdict(event)
         self.table.writerow([_cell(values[column]) for column in RESULT_COLUMNS])
+
+
+def read_events(folder: Path) -> tuple[list[EpochEnd], list[str]]:
+    """The epochs of a run and the notices a person was given, as `events.jsonl` has them; a line
+    that is half written, or of another version, is passed over.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    epochs, notices = list[EpochEnd](), list[str]()
+    try:
+        lines = (folder / "events.jsonl").read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        raise ModelError(f"{folder}: has no events.jsonl ({error.strerror}).") from error
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            record = json.loads(line)
+            kind = record.pop("event")
+            del record["time"]
+            if kind == "EpochEnd":
+                epochs.append(EpochEnd(**record))
+            elif kind == "Notice":
+                notices.append(Notice(**record).text)
+    return epochs, notices
 
 
 def _line(event: Notice | Finished | Measured | Saved) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from shortcut.budget import Budget
+from shortcut.checks import check_shortly, tell_findings
 from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
 from shortcut.data.exclusions import leave_out
@@ -132,9 +133,8 @@ def training(
     recipe = Recipe.model_validate_json(world.share(recipe.model_dump_json().encode()))
     split = split_table(_as_written(parts, measured_on), source.root)
     world.agree("pictures", hashlib.sha256(split).digest())
-    of_data = source.name, source.kind, source.root
     facts = gather_facts(
-        *of_data,
+        *(source.name, source.kind, source.root),
         measured_on=measured_on,
         lang=lang,
         log_interval=log_interval,
@@ -145,10 +145,12 @@ def training(
     )
     name = f"{recipe.model.name}-{source.name}"
     told = [describe_data(source, parts, world), *told]
+    findings = check_shortly(source) if world.first else []
     told += remark(source, parts, recipe, measured_on, planned=budget is not None)
+    told += tell_findings(findings, location)
     check_outside(Path(output or "runs") / name, source.root)
     folder = make_run_folder(place, name, world.launch) if world.first else Path()
-    run = Run(folder, facts, parts, recipe, world, stop)
+    run = Run(folder, facts, parts, recipe, world, stop, findings)
     return (yield from begin(run, split, told, choice, budget))
 
 

@@ -36,13 +36,23 @@ FLOORS: tuple[frozenset[str], ...] = (
             "pages",
         }
     ),
-    frozenset({"card", "classifier", "evaluation", "job", "step", "networks"}),
+    frozenset({"card", "classifier", "answers", "evaluation", "job", "step", "networks"}),
     frozenset(
-        {"preparation", "head", "planning", "training", "prediction", "record", "report", "gradcam"}
+        {
+            "preparation",
+            "head",
+            "planning",
+            "training",
+            "prediction",
+            "record",
+            "report",
+            "heatmaps",
+        }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
+        | {"description", "reporting"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server"}),
     frozenset({"cli", "__init__", "__main__"}),
@@ -55,7 +65,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "recipe": frozenset({"errors", "settings"}),
     "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
     "classifier": frozenset({"card"}),
-    "evaluation": frozenset({"classifier"}),
+    "evaluation": frozenset({"answers", "classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),
     "precision": frozenset({"products"}),
@@ -64,7 +74,8 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),
     "guarding": frozenset({"keeping", "pace"}),
-    "course": frozenset({"guarding", "pace", "conclusion", "keeping"}),
+    "course": frozenset({"guarding", "pace", "conclusion", "keeping", "description", "reporting"}),
+    "description": frozenset({"reporting"}),
     "runs": frozenset({"course", "pace", "conclusion", "remarks"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),

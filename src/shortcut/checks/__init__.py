@@ -6,12 +6,24 @@ story ── layout ─── findings ── wording        words first, then w
       ├─ pictures ┤                            the story asks all of them
       └─ copies ──┘
 page                   shows what was found
+short                  the part of it that takes no time, before a training
 ```
 """
 
 from shortcut.checks.findings import Finding as Finding
 from shortcut.checks.page import render_page as render_page
+from shortcut.checks.short import check_shortly as check_shortly
+from shortcut.checks.short import finding_table as finding_table
+from shortcut.checks.short import tell_findings as tell_findings
 from shortcut.checks.story import Checked as Checked
 from shortcut.checks.story import checking as checking
 
-__all__ = ["Checked", "Finding", "checking", "render_page"]
+__all__ = [
+    "Checked",
+    "Finding",
+    "check_shortly",
+    "checking",
+    "finding_table",
+    "render_page",
+    "tell_findings",
+]

@@ -14,6 +14,7 @@ from shortcut.cli import (
     listing,
     looking,
     measuring,
+    reporting,
     splitting,
     training,
     verifying,
@@ -37,6 +38,7 @@ app.command("verify-resume")(verifying.verify_resume)
 app.command("evaluate")(measuring.evaluate)
 app.command("val", hidden=True)(measuring.evaluate)
 app.command("predict")(measuring.predict)
+app.command("report")(reporting.report)
 app.command("summary")(looking.summary)
 app.command("diagram")(looking.diagram)
 app.command("import-weights")(weights.import_weights)

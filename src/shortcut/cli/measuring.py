@@ -10,8 +10,8 @@ import typer
 from shortcut.cli.training import Data, Device, MaxPixels
 
 if TYPE_CHECKING:
+    from shortcut.answers import Evaluation
     from shortcut.classifier import Classifier
-    from shortcut.evaluation import Evaluation
     from shortcut.metrics import Scores
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
@@ -66,7 +66,12 @@ def evaluate(
 
 
 def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
+    from shortcut.data.ledger import count_look, describe_looks
+    from shortcut.data.sources import default_cache
+
     remarks = [f"measured on the {part} part of {name}"]
+    if part == "test" and (looks := count_look(found.samples, default_cache(), "evaluate")) > 1:
+        remarks.append(describe_looks(looks))
     if part in ("train", "all"):
         remarks.append("if the training saw these pictures, the figure says little")
     return remarks + [f"left out: {line}" for line in found.scores.left_out]
@@ -118,7 +123,7 @@ def _set_limit(
     if share == 1.0:
         classifier.sure_from = 0.0
     else:
-        limit = find_limit(found.answers.max(1), found.right, share)
+        limit = find_limit(found.answers.scores, found.answers.right, share)
         if limit is None:
             raise DataError(
                 f"no score of these {found.scores.images:,} pictures is high enough for at most "
@@ -131,7 +136,7 @@ def _set_limit(
 
 
 def _draw(scores: "Scores", output: Path) -> None:
-    from shortcut.conclusion import save_confusion
+    from shortcut.description import save_confusion
     from shortcut.report.reliability import draw_reliability
 
     output.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from shortcut.data.augment import epoch_draws, epoch_order, training_views
 from shortcut.data.cache import Pictures
 from shortcut.data.preprocess import Preprocess
 from shortcut.data.resident import Resident
+from shortcut.data.samples import Sample
 from shortcut.settings import AugmentSettings, ResizedCrop
 
 
@@ -94,6 +95,8 @@ class EvaluationLoader:
     preprocess: Preprocess
     batch_size: int
     threads: int
+    samples: Sequence[Sample] = ()
+    """What each picture was read from; empty where nobody knows."""
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)

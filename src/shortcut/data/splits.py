@@ -76,7 +76,7 @@ def split_table(parts: Mapping[str, Sequence[Sample]], root: Path) -> bytes:
 def portable_path(path: Path, root: Path) -> str:
     """`path` as tables name it: relative to `root` (or to its folder, where it is a file) with
     forward slashes; absolute outside of it."""
-    base = _base(root)
+    base = base_of(root)
     inside = path.is_relative_to(base)
     return path.relative_to(base).as_posix() if inside else path.absolute().as_posix()
 
@@ -113,7 +113,7 @@ def read_split(
         DataError: it is not such a table, or pictures have changed; five are named.
     """
     rows = _read_rows(table, name)
-    base = _base(root)
+    base = base_of(root)
     parts: dict[str, list[Sample]] = {}
     faults: list[str] = []
     for number, row in rows:
@@ -170,5 +170,6 @@ def _by_path(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     return tuple(sorted(samples, key=lambda sample: sample.path))
 
 
-def _base(root: Path) -> Path:
+def base_of(root: Path) -> Path:
+    """The folder that tables name pictures in: `root`, or where it lies if it is a file."""
     return root.parent if root.is_file() else root

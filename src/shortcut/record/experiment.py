@@ -35,6 +35,9 @@ CHINESE_FILES = {
     "curves.png": "损失、准确率与学习率曲线",
     "confusion_matrix.png": "混淆矩阵图",
     "confusion_matrix.csv": "混淆矩阵数据",
+    "findings.json": "训练前快速检查的发现",
+    "answers.csv": "验证集与测试集中每张图片的回答",
+    "report.html": "以上全部内容的单页报告（含图片）",
 }
 
 
@@ -108,17 +111,19 @@ def render_record(record: Record, lang: Lang = "en") -> str:
         (say("Predictions", "预测示例"), _predictions(record, say)),
         (say("Remarks", "备注"), _remarks(record, confusions(part, scores, say), say)),
     ]
+    rows = [(name, plain(text)) for name, text in fact_rows(record, say)]
     lines = [
         f"# {title}",
         "",
-        *table((say("Item", "项目"), say("Content", "内容")), _facts(record, say)),
+        *table((say("Item", "项目"), say("Content", "内容")), rows),
     ]
     for heading, body in sections:
         lines += ["", f"## {heading}", "", *body]
     return "\n".join(lines) + "\n"
 
 
-def _facts(record: Record, say: Say) -> list[tuple[str, str]]:
+def fact_rows(record: Record, say: Say) -> list[tuple[str, str]]:
+    """What was trained on what, how, where and when: name and text."""
     training, evaluation = image_processing(record.recipe, say)
     pretrained = record.recipe.model.weights == "imagenet"
     took = duration(record.seconds, say)
@@ -137,18 +142,18 @@ def _facts(record: Record, say: Say) -> list[tuple[str, str]]:
             say("Date", "日期"),
             f"{record.started:%Y-%m-%d %H:%M}" + say(f", trained for {took}", f"，训练用时 {took}"),
         ),
-        (say("Folder", "文件夹"), plain(record.run)),
+        (say("Folder", "文件夹"), record.run),
         (say("Data set", "数据集"), _data(record, say)),
         (
             say("Hyper-parameters", "超参数"),
             say("recipe", "配方")
-            + f" {plain(record.recipe.name)}{say(': ', '：')}"
+            + f" {record.recipe.name}{say(': ', '：')}"
             + hyper_parameters(record.recipe, say),
         ),
         (say("Network", "网络"), network),
         (say("Image processing, training", "图像处理（训练）"), training),
         (say("Image processing, evaluation", "图像处理（评估与预测）"), evaluation),
-        (say("Machine", "机器"), plain(record.machine)),
+        (say("Machine", "机器"), record.machine),
     ]
 
 
@@ -158,7 +163,7 @@ def _chinese_stem(stem: str) -> str:
 
 
 def _data(record: Record, say: Say) -> str:
-    named = [plain(name) for name in record.classes[:10]]
+    named = list(record.classes[:10])
     more = len(record.classes) - len(named)
     names = say(", ", "、").join(named) + (say(f" and {more} more", " 等") if more else "")
     counts = say(", ", "，").join(
@@ -166,9 +171,9 @@ def _data(record: Record, say: Say) -> str:
     )
     kind = {"folders": "按文件夹分类", "flat names": "按文件名标注", "csv": "CSV 列表"}
     return say(
-        f"{plain(record.data_name)} ({plain(record.data_kind)}), {len(record.classes)} classes: "
+        f"{record.data_name} ({record.data_kind}), {len(record.classes)} classes: "
         f"{names}; pictures: {counts}",
-        f"{plain(record.data_name)}（{kind.get(record.data_kind, plain(record.data_kind))}），"
+        f"{record.data_name}（{kind.get(record.data_kind, record.data_kind)}），"
         f"共 {len(record.classes)} 类：{names}；图片数：{counts}",
     )
 

@@ -29,7 +29,17 @@ LONGEST_NAME, LONGEST_TITLE = 24, 45
 
 
 def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: str = "val") -> None:
-    """Write loss, accuracy and learning rate over the epochs as a PNG of 1200 x 1185 pixels.
+    """Write `curves_figure` as a PNG of 1200 x 1185 pixels.
+
+    Raises:
+        ValueError: if `history` is empty.
+        ResourceError: if `path` cannot be written; an older picture is untouched.
+    """
+    save(curves_figure(history, title, part), path)
+
+
+def curves_figure(history: Sequence[EpochEnd], title: str, part: str = "val") -> Figure:
+    """Loss, accuracy and learning rate over the epochs.
 
     Args:
         history: at least one epoch.
@@ -38,7 +48,6 @@ def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: st
 
     Raises:
         ValueError: if `history` is empty.
-        ResourceError: if `path` cannot be written; an older picture is untouched.
     """
     if not history:
         raise ValueError("history is empty: there is no curve to draw")
@@ -67,17 +76,23 @@ def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: st
     text = drawable(_shorten(title, LONGEST_TITLE), fonts)
     figure.suptitle(text, x=0.01, ha="left", color=INK, family=list(fonts), parse_math=False)
     figure.align_ylabels()
-    save(figure, path)
+    return figure
 
 
 def draw_confusion(scores: Scores, path: Path) -> None:
-    """Write the confusion matrix as a PNG: truth down, answer across, coloured by shares of a row.
-
-    Cells hold counts up to 25 classes. A name for which no font is installed becomes a number, its
-    place in `scores.classes` counted from 1.
+    """Write `confusion_figure` as a PNG.
 
     Raises:
         ResourceError: if `path` cannot be written; an older picture is untouched.
+    """
+    save(confusion_figure(scores), path, tight=True)
+
+
+def confusion_figure(scores: Scores) -> Figure:
+    """The confusion matrix: truth down, answer across, coloured by shares of a row.
+
+    Cells hold counts up to 25 classes. A name for which no font is installed becomes a number, its
+    place in `scores.classes` counted from 1.
     """
     count = len(scores.classes)
     fonts = families()
@@ -112,7 +127,7 @@ def draw_confusion(scores: Scores, path: Path) -> None:
         linespacing=1.4,
         pad=12,
     )
-    save(figure, path, tight=True)
+    return figure
 
 
 def _draw_line(

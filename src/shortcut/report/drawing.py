@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -22,6 +23,21 @@ def tidy(axes: Axes, name: str) -> None:
     axes.grid(axis="y", color=FAINT, lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(color=INK, labelcolor=INK)
+
+
+def as_svg(figure: Figure, *, tight: bool = False) -> bytes:
+    """A figure for a page, on no ground of its own; letters are shapes, as drawn here."""
+    drawn = io.BytesIO()
+    with rc_context({"svg.hashsalt": "shortcut"}):  # the same figure, the same bytes
+        figure.savefig(
+            drawn,
+            format="svg",
+            bbox_inches="tight" if tight else None,
+            pad_inches=0.1,
+            transparent=True,
+            metadata={"Date": None, "Creator": None},
+        )
+    return drawn.getvalue()
 
 
 def save(figure: Figure, path: Path, *, tight: bool = False) -> None:

@@ -11,12 +11,21 @@ from shortcut.report.drawing import DPI, FAINT, INK, MEASURED, save, tidy
 
 
 def draw_reliability(scores: Scores, path: Path) -> None:
-    """Write accuracy against score as a PNG of 900 x 1050 pixels: a dot for each fifteenth of the
-    scores with its 95 % interval, over how many pictures have such scores.
+    """Write `reliability_figure` as a PNG of 900 x 1050 pixels.
 
     Raises:
         ValueError: if `scores` has no `reliability`.
         ResourceError: if `path` cannot be written; an older picture is untouched.
+    """
+    save(reliability_figure(scores), path)
+
+
+def reliability_figure(scores: Scores) -> Figure:
+    """Accuracy against score: a dot for each fifteenth of the scores with its 95 % interval, over
+    how many pictures have such scores.
+
+    Raises:
+        ValueError: if `scores` has no `reliability`.
     """
     if scores.reliability is None:
         raise ValueError("these scores were not counted by how high they are")
@@ -39,4 +48,4 @@ def draw_reliability(scores: Scores, path: Path) -> None:
     above.legend(loc="upper left", frameon=False)
     off = scores.calibration_error or 0.0
     above.set_title(f"{scores.images:,} pictures, scores off by {off:.1%} on average")
-    save(figure, path)
+    return figure

@@ -1,0 +1,39 @@
+"""How often test pictures were looked at: each look that decides something makes them less of a
+test."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from shortcut.data.samples import Sample
+from shortcut.data.splits import digest_of
+
+
+def count_look(samples: Sequence[Sample], cache: Path, by: str) -> int:
+    """Note that these pictures were measured on; how many times that makes on this machine.
+
+    The pictures are known by their names and labels, wherever their folder lies. Where the cache
+    cannot be written nothing is counted, and the answer is 0: no measuring fails for that.
+
+    Args:
+        by: what looked, a word or a file.
+    """
+    file = cache / "looks" / f"{digest_of(*samples)[:32]}.txt"
+    line = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {by!a}\n"
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Appended in one write, so that two processes at once are two lines.
+        with file.open("ab", buffering=0) as book:
+            book.write(os.fsencode(line))
+        return file.read_bytes().count(b"\n")
+    return 0
+
+
+def describe_looks(looks: int) -> str:
+    """What it means that test pictures were measured on so often."""
+    return (
+        f"these test pictures have been measured on {looks:,} times here; each time that decides "
+        "something makes the figure flatter more"
+    )

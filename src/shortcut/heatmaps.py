@@ -1,0 +1,236 @@
+"""Where in a picture the network saw its answer: Grad-CAM and occlusion, as maps over its pixels.
+
+Both explain the plain view: where `Classifier.answer` asks the mirror image of an unsure picture
+too, the maps know nothing of it. They show what the network used, not whether that is a good
+reason.
+"""
+
+import copy
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shortcut.classifier import Classifier
+from shortcut.data.preprocess import Pixels
+from shortcut.events import Progress, run_silently
+from shortcut.models.resnet import ResNet
+from shortcut.models.windows import window_of
+from shortcut.precision import EXACT
+
+Heat = NDArray[np.float32]
+"""Height x width, 0 to 1."""
+PATCH = 6
+"""A cover has the side of the picture divided by this: some 140 covers a picture."""
+SPREAD = 0.3
+"""Where half of the heat takes more of the picture than this, no one place is hot; evenly spread
+it takes 0.5."""
+ROWS, COLUMNS = ("upper", "", "lower"), ("left", "", "right")
+
+
+def grad_cam(
+    classifier: Classifier,
+    pixels: Sequence[Pixels] | NDArray[np.uint8],
+    targets: Sequence[int] | NDArray[np.int64] | None = None,
+) -> Heat:
+    """What speaks for a class, where: Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391, section 3)
+    at the last feature maps.
+
+    Slopes are multiplied with features cell by cell (HiResCAM, Draelos and Carin 2020,
+    arXiv:2011.08891). Behind global average pooling that is Grad-CAM up to a factor, and what is
+    seen to a cell is then its part of the class's output. The tutorial's network pools a part of
+    its map only: there Grad-CAM would heat cells that no output depends on.
+
+    The map is as coarse as the features (`map_cells`): between the centres of cells it is bilinear.
+    Puts the network into evaluation mode and leaves it there; no gradient stays at a parameter.
+
+    Args:
+        pixels: (N, S, S, 3) uint8 as `Classifier.pixels` gives them; all go through the network at
+            once.
+        targets: (N,) positions of classes; None: the answer for each picture.
+
+    Returns:
+        (N, S, S) float32. The hottest point of each map is 1; where nothing speaks for the class
+        the whole map is 0.
+    """
+    images = np.stack(list(pixels))
+    if targets is None:
+        targets = classifier.probabilities(list(images)).argmax(1)
+    cells = _evidence(classifier, images, np.asarray(targets, np.int64))
+    first, step = _cell_centres(classifier.model)
+    maps = _enlarged(cells, images.shape[1], first, step)
+    hottest = maps.max((1, 2), keepdims=True)
+    return np.divide(maps, hottest, out=np.zeros_like(maps), where=hottest > 0)
+
+
+@torch.inference_mode()
+def map_cells(classifier: Classifier) -> tuple[int, int]:
+    """Height and width, in cells, of the features that `grad_cam` looks at."""
+    side = classifier.preprocess.image_size
+    blank = torch.zeros(1, 3, side, side, device=classifier.device)
+    height, width = classifier.model.eval().features(blank).shape[2:]
+    return height, width
+
+
+def occlusion(
+    classifier: Classifier,
+    pixels: Pixels,
+    target: int | None = None,
+    *,
+    patch: int | None = None,
+    batch_size: int = 32,
+) -> Heat:
+    """How much the probability of a class falls when a place is covered; see `occluding`."""
+    story = occluding(classifier, pixels, target, patch=patch, batch_size=batch_size)
+    return run_silently(story)
+
+
+def occluding(
+    classifier: Classifier,
+    pixels: Pixels,
+    target: int | None = None,
+    *,
+    patch: int | None = None,
+    batch_size: int = 32,
+) -> Generator[Progress, None, Heat]:
+    """Cover a square at every place in turn (Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2);
+    yields progress.
+
+    Covers have the mean colour of the picture. A blurred cover lets a colour shine through that
+    may be the very cue, and the grey of the paper is a bright thing in a dark picture.
+
+    Args:
+        pixels: (S, S, 3) uint8 as `Classifier.pixels` gives them.
+        target: position of the class; None: the answer.
+        patch: side of a cover in pixels; None: a sixth of S. Covers overlap by half.
+
+    Returns:
+        (S, S) float32: the probability that is lost with a cover around a pixel, bilinear between
+        the centres of covers; 0 where covering raises it.
+
+    Raises:
+        ValueError: `patch` is not between 1 and S.
+    """
+    side = len(pixels)
+    patch = max(1, round(side / PATCH)) if patch is None else patch
+    if not 1 <= patch <= side:
+        raise ValueError(f"patch (={patch}) must lie between 1 and {side}")
+    if target is None:
+        target = int(classifier.probabilities([pixels])[0].argmax())
+    plain = replace(classifier, mirror_below=0.0)
+    along = 1 + -(-(side - patch) // max(1, patch // 2))
+    starts = np.linspace(0, side - patch, along).round().astype(int).tolist()
+    places = [(top, left) for top in starts for left in starts]
+    colour = pixels.mean((0, 1)).round().astype(np.uint8)
+    scores = [plain.probabilities([pixels])[:, target]]
+    for begin in range(0, len(places), batch_size):
+        yield Progress("covering", begin, len(places))
+        part = places[begin : begin + batch_size]
+        covered = np.repeat(pixels[np.newaxis], len(part), 0)
+        for image, (top, left) in zip(covered, part, strict=True):
+            image[top : top + patch, left : left + patch] = colour
+        scores.append(plain.probabilities(list(covered))[:, target])
+    yield Progress("covering", len(places), len(places))
+    falls = (scores[0] - np.concatenate(scores[1:])).clip(0).reshape(1, along, along)
+    step = (side - patch) / max(1, along - 1)
+    return _enlarged(falls, side, (patch - 1) / 2, step or 1.0)[0]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The hot part of a map."""
+
+    place: str
+    """`upper left`, `middle`, ...: which ninth of the picture the hottest point lies in."""
+    hottest: tuple[int, int]
+    """Its pixel: x from the left, y from the top."""
+    share: float
+    """Of the picture, 0 to 1: the smallest part that holds half of the heat."""
+
+    def __str__(self) -> str:
+        place = self.place if self.share <= SPREAD else "spread out"
+        return f"{place}, {100 * self.share:.0f} % of the picture holds half of the heat"
+
+
+def find_spot(heat: Heat) -> Spot | None:
+    """Where a map (S, S) is hot; None where it is 0 everywhere."""
+    if not heat.any():
+        return None
+    top, left = divmod(int(heat.argmax()), heat.shape[1])
+    row, column = ROWS[3 * top // heat.shape[0]], COLUMNS[3 * left // heat.shape[1]]
+    sums = np.cumsum(np.sort(heat, axis=None)[::-1], dtype=np.float64)
+    share = (int(np.searchsorted(sums, sums[-1] / 2)) + 1) / heat.size
+    return Spot(f"{row} {column}".strip() or "middle", (left, top), share)
+
+
+def _evidence(
+    classifier: Classifier, images: NDArray[np.uint8], targets: NDArray[np.int64]
+) -> Heat:
+    """(N, S, S, 3) -> (N, h, w): the part of each cell in the output of a class, where positive."""
+    # Whatever mode the caller is in: here slopes are wanted, and float32.
+    with torch.inference_mode(False), EXACT.autocast(classifier.device):
+        model = _outside_inference(classifier.model.eval())
+        given = torch.from_numpy(images).to(classifier.device)
+        with torch.no_grad():
+            features = model.features(EXACT.place(classifier.normalise(given)))
+        with torch.enable_grad():
+            features = features.detach().requires_grad_()
+            outputs = _before_softmax(model, model.classify(features))
+            chosen = outputs[torch.arange(len(images)), torch.from_numpy(targets)]
+            (slopes,) = torch.autograd.grad(chosen.sum(), features)
+        return (slopes * features.detach()).sum(1).relu().cpu().numpy()
+
+
+def _before_softmax(model: ResNet, outputs: Tensor) -> Tensor:
+    """Outputs whose slopes do not vanish where the network is sure, as those of probabilities do.
+
+    What a softmax was given is known up to a constant, which the mean takes away.
+    """
+    if not model.ends_in_softmax:
+        return outputs
+    logs = outputs.clamp_min(torch.finfo(outputs.dtype).tiny).log()
+    return logs - logs.mean(1, keepdim=True)
+
+
+def _outside_inference(model: ResNet) -> ResNet:
+    """The same weights where torch can find slopes: those loaded in inference mode must be
+    copied."""
+    return copy.deepcopy(model) if next(model.parameters()).is_inference() else model
+
+
+def _cell_centres(model: ResNet) -> tuple[float, float]:
+    """The pixel in whose middle the first cell of the features looks, and pixels from one to the
+    next.
+
+    A 3x3 window of stride 2 with padding 1 looks at pixels 0, 2, 4: cells divide the picture
+    evenly only behind pools of 2x2, and elsewhere the usual resize puts all heat too far right and
+    down.
+    """
+    first, step = 0.0, 1.0
+    for name, module in model.named_modules():
+        window = window_of(module)
+        if window is None or name == "avgpool" or "downsample" in name:
+            continue
+        first += step * ((window.side - 1) / 2 - window.padding[0])
+        step *= window.stride[0]
+    return first, step
+
+
+def _enlarged(cells: Heat, side: int, first: float, step: float) -> Heat:
+    """(N, h, w) -> (N, side, side), bilinear between the centres of cells, even beyond the last.
+
+    Args:
+        first: pixel in which the first centre lies.
+        step: pixels from one centre to the next.
+    """
+    at = (np.arange(side) - first) / step
+
+    def weights(count: int) -> Heat:
+        clipped = at.clip(0, count - 1)[:, np.newaxis]
+        return (1 - np.abs(clipped - np.arange(count))).clip(0).astype(np.float32)
+
+    height, width = cells.shape[1:]
+    return weights(height) @ cells @ weights(width).T

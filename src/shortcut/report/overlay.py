@@ -1,0 +1,79 @@
+"""Heat over a picture: small for pages, and as a plate with the picture beside it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+
+from shortcut.data.folders import printable
+from shortcut.data.preprocess import Pixels
+from shortcut.fonts import drawable, families, shorten
+from shortcut.report.drawing import DPI, INK, save
+
+COLOURS = "plasma"
+"""From blue through red to yellow, evenly lighter all the way: read without red or green too."""
+THICKEST = 0.75
+"""Of the colour over the hottest point; the rest is the picture."""
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue in what an eye sees as brightness (ITU-R BT.601)."""
+PANEL = 3.0
+"""Side of a panel in inches."""
+LONGEST_LINE = 34
+"""Letters of a title for each panel that it stands above."""
+
+
+def overlay(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
+    """(S, S, 3) uint8 with its heat (S, S) over it -> (S, S, 3) uint8.
+
+    The picture turns grey, so that every colour is heat; where it is cold nothing is over it. Heat
+    is shown as a share of its own hottest point.
+    """
+    hottest = float(heat.max())
+    share = heat / hottest if hottest > 0 else np.zeros_like(heat)
+    grey = (pixels @ np.array(LUMA))[..., np.newaxis]
+    colours = 255 * mpl.colormaps[COLOURS](share)[..., :3]
+    thick = THICKEST * np.sqrt(share)[..., np.newaxis]
+    return np.rint(grey + thick * (colours - grey)).clip(0, 255).astype(np.uint8)
+
+
+def draw_plate(
+    pixels: Pixels,
+    maps: Sequence[tuple[str, NDArray[np.float32]]],
+    path: Path,
+    *,
+    title: str,
+    answer: str,
+) -> None:
+    """Write a picture and its heat maps side by side as a PNG.
+
+    Args:
+        pixels: (S, S, 3) uint8.
+        maps: what stands above each, and its heat (S, S).
+        title: letters for which no font is installed become boxes.
+        answer: the line below it.
+
+    Raises:
+        ResourceError: if `path` cannot be written; an older picture is untouched.
+    """
+    panels = [("as the network sees it", pixels)]
+    panels += [(name, overlay(pixels, heat)) for name, heat in maps]
+    figure = Figure(
+        figsize=(PANEL * len(panels), PANEL + 0.9),
+        dpi=DPI,
+        layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
+    )
+    fonts = families()
+    longest = LONGEST_LINE * len(panels)
+    lines = [drawable(shorten(printable(line), longest), fonts) for line in (title, answer)]
+    look = {"color": INK, "family": list(fonts), "parse_math": False}
+    figure.suptitle("\n".join(lines), x=0.02, ha="left", fontsize=10, linespacing=1.4, **look)
+    every = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, shown) in zip(every, panels, strict=True):
+        axes.imshow(shown, interpolation="nearest")
+        axes.set_title(name, fontsize=8.5, loc="left", color=INK)
+        axes.set_axis_off()
+    save(figure, path)

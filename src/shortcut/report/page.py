@@ -1,0 +1,181 @@
+"""A run on one page: the verdict in words, curves, figures, mistakes, and how to repeat it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from shortcut.answers import Evaluation
+from shortcut.data.folders import printable
+from shortcut.events import EpochEnd
+from shortcut.language import Lang, Say, speak
+from shortcut.metrics import Scores
+from shortcut.pages import picture_address, render
+from shortcut.report.charts import confusion_figure, curves_figure
+from shortcut.report.drawing import as_svg
+from shortcut.report.mistakes import Confusion
+from shortcut.report.reliability import reliability_figure
+
+FEW = 0.05
+"""Half of an interval; wider ones say little."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the page says, as plain values."""
+
+    run: str
+    """Name of the run folder."""
+    epochs: int
+    """That were asked for."""
+    history: Sequence[EpochEnd]
+    """Those that are over, at least one."""
+    part: Literal["val", "test"]
+    """The part that chose the best epoch."""
+    measured: Mapping[str, Evaluation]
+    """By part; empty while the training runs."""
+    confusions: Sequence[Confusion]
+    remarks: Sequence[str]
+    """What to know first, a sentence each."""
+    findings: Sequence[Mapping[str, object]]
+    """What was found in the data: `level`, `what`, `count`, `advice`."""
+    facts: Sequence[tuple[str, str]]
+    """The rows of the experiment record."""
+    repeat: Sequence[tuple[str, str]]
+    """Command, versions, hashes."""
+    recipe: str
+    """As YAML."""
+    notices: Sequence[str] = ()
+    """What the program told while it ran."""
+
+    @property
+    def decisive(self) -> tuple[str, Scores] | None:
+        """The part that is to be quoted, and its scores; None while the training runs."""
+        if not self.measured:
+            return None
+        part = "test" if "test" in self.measured else self.part
+        return part, self.measured[part].scores
+
+
+def render_report(report: Report, lang: Lang = "en") -> str:
+    """The page as HTML text: no script, nothing from the network."""
+    say = speak(lang)
+    colour, verdict = _verdict(report, say)
+    values = {
+        "title": say(f"Report: {report.run}", f"报告：{report.run}"),
+        "colour": colour,
+        "verdict": verdict,
+        "remarks": report.remarks,
+        "running": report.decisive is None,
+        "curves": _address(as_svg(curves_figure(report.history, report.run, report.part))),
+        "parts": [_row(part, found.scores, say) for part, found in report.measured.items()],
+        "confusions": [_confusion(one, say) for one in report.confusions],
+        "findings": report.findings,
+        "facts": report.facts,
+        "repeat": report.repeat,
+        "recipe": report.recipe,
+        "notices": report.notices,
+        "footer": say("Made by shortcut.", "由 shortcut 生成。"),
+    }
+    if report.decisive:
+        values |= _figures(*report.decisive, say)
+    return render("report.html", values, lang)
+
+
+def _verdict(report: Report, say: Say) -> tuple[str, str]:
+    """The colour, and the sentence: how good, how sure, on what."""
+    if report.decisive is None:
+        done, best = len(report.history), max(epoch.val_accuracy for epoch in report.history)
+        return "note", say(
+            f"Not finished: {done} of {report.epochs} epochs are trained, and the best is right on "
+            f"{best:.1%} of the {report.part} pictures so far.",
+            f"尚未完成：已训练 {done} 轮（共 {report.epochs} 轮），目前最佳准确率为 {best:.1%}。",
+        )
+    part, scores = report.decisive
+    low, high = scores.interval
+    counts = scores.confusion.sum(1)
+    common, share = scores.classes[int(counts.argmax())], counts.max() / scores.images
+    text = say(
+        f"Right on {scores.accuracy:.1%} of {scores.images:,} {_described(part, report, say)} "
+        f"(95 % interval {low:.1%} to {high:.1%}).",
+        f"在 {scores.images:,} 张{_described(part, report, say)}上准确率为 {scores.accuracy:.1%}"
+        f"（95% 置信区间 {low:.1%} 至 {high:.1%}）。",
+    )
+    if low <= share:
+        return "error", text + say(
+            f" That is not above what always saying “{common}” would reach, {share:.1%}.",
+            f"这并不高于始终回答“{common}”所能达到的 {share:.1%}。",
+        )
+    if high - low > 2 * FEW:
+        return "warning", text + say(
+            " So few pictures say little: measure on more.",
+            "图片过少，结论不可靠，请用更多图片评估。",
+        )
+    return "good" if part == "test" and report.part == "val" else "warning", text
+
+
+def _described(part: str, report: Report, say: Say) -> str:
+    if part == "test" and report.part == "val":
+        return say("test pictures that took no part in the training", "未参与训练的测试图片")
+    name, chinese = ("test", "测试") if part == "test" else ("validation", "验证")
+    return say(
+        f"{name} pictures, which also chose the best epoch",
+        f"（兼用于选出最佳轮次的）{chinese}图片",
+    )
+
+
+def _row(part: str, scores: Scores, say: Say) -> list[str]:
+    low, high = scores.interval
+    return [
+        part,
+        f"{scores.accuracy:.1%}",
+        f"{low:.1%} - {high:.1%}",
+        f"{scores.balanced_accuracy:.1%}",
+        f"{scores.correct:,}",
+        f"{scores.images:,}",
+        f"{scores.loss:.3f}",
+    ]
+
+
+def _figures(part: str, scores: Scores, say: Say) -> dict[str, object]:
+    rows = [
+        [
+            printable(one.label),
+            f"{one.precision:.3f}",
+            f"{one.recall:.3f}",
+            "{:.3f} - {:.3f}".format(*one.interval),
+            f"{one.f1:.3f}",
+            f"{one.images:,}",
+        ]
+        for one in scores.by_class
+    ]
+    off = scores.calibration_error or 0.0
+    return {
+        "part": part,
+        "matrix": _address(as_svg(confusion_figure(scores), tight=True)),
+        "classes": rows,
+        "reliability": _address(as_svg(reliability_figure(scores))),
+        "calibration": say(
+            f"A score of 90 % should be right nine times of ten. On {part} scores are off by "
+            f"{off:.1%} on average (expected calibration error).",
+            f"90% 的得分应当十次中九次正确。在 {part} 上，得分平均偏差 {off:.1%}（期望校准误差）。",
+        ),
+    }
+
+
+def _confusion(one: Confusion, say: Say) -> dict[str, object]:
+    truth, answer = printable(one.truth), printable(one.answer)
+    pictures = [
+        {
+            "name": printable(mistake.name),
+            "score": f"{mistake.score:.1%}",
+            "addresses": [picture_address(p) for p in (mistake.picture, mistake.heat) if p],
+        }
+        for mistake in one.mistakes
+    ]
+    times = say(f"{one.count:,} of {one.images:,}", f"{one.images:,} 张中有 {one.count:,} 张")
+    title = say(f"{truth} taken for {answer}: {times}", f"{truth} 被误判为 {answer}：{times}")
+    return {"title": title, "pictures": pictures}
+
+
+def _address(drawing: bytes) -> str:
+    return picture_address(drawing, "svg+xml")

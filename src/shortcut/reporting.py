@@ -1,0 +1,214 @@
+"""The report of a run folder: all that is known of it gathered, and written as one page."""
+
+import contextlib
+import json
+import shlex
+import time
+from collections.abc import Generator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from shortcut.answers import Evaluation
+from shortcut.checks.wording import LEVELS
+from shortcut.classifier import Classifier
+from shortcut.data.samples import Sample
+from shortcut.data.thumbnails import as_jpeg, make_thumbnail
+from shortcut.disk import digest_of_file, write_whole
+from shortcut.errors import DecodeError, ModelError, ResourceError
+from shortcut.events import EpochEnd, Event, Progress, Saved
+from shortcut.heatmaps import grad_cam
+from shortcut.job import Job
+from shortcut.language import Lang, Say, speak
+from shortcut.metrics import Scores
+from shortcut.record import Record, duration, fact_rows, honesty, read_curve
+from shortcut.runfolder import Facts
+from shortcut.runlog import read_events
+
+PRICE = 0.01
+"""Share of the time that drawing the page may take while a training runs."""
+FIRST_DRAWING = 1.0
+"""Seconds, before one was timed: matplotlib has to be read."""
+KEPT = ("best.safetensors", "recipe.yaml", "split.csv")
+"""Files whose SHA-256 tells whether a run is this one."""
+
+
+def writing_report(
+    folder: Path,
+    facts: Facts,
+    lang: Lang,
+    record: Record,
+    best: Classifier,
+    measured: Mapping[str, Evaluation],
+) -> Generator[Event, None, None]:
+    """Write `report.html` of a finished run."""
+    from shortcut.report.mistakes import find_confusions
+    from shortcut.report.page import Report, render_report
+
+    say, root = speak(lang), Path(facts.data_root)
+    yield Progress("drawing the report", 0, 0)
+    decisive = list(measured.values())[-1]
+    confusions = find_confusions(decisive, root, partial(_pictured, best))
+    report = Report(
+        run=record.run,
+        epochs=len(record.history),
+        history=record.history,
+        part=facts.measured_on,
+        measured=measured,
+        confusions=confusions,
+        remarks=_remarks(record, best, decisive, lang),
+        findings=_findings(folder, say),
+        facts=fact_rows(record, say),
+        repeat=_repeat(folder, facts, record, say),
+        recipe=(folder / "recipe.yaml").read_text("utf-8"),
+        notices=record.notices,
+    )
+    write_whole(folder / "report.html", render_report(report, lang))
+    yield Progress("drawing the report", 1, 1)
+    yield Saved("report", folder / "report.html")
+
+
+def writing_progress(folder: Path, facts: Facts, lang: Lang) -> Generator[Event, None, None]:
+    """Write `report.html` of a run that is not finished: how far it is.
+
+    Raises:
+        ModelError: no epoch of it is over.
+    """
+    history, _ = read_events(folder)
+    if not history:
+        raise ModelError(f"{folder}: no epoch of it is over yet.")
+    draw_progress(folder, facts, history, lang)
+    yield Saved("report", folder / "report.html")
+
+
+def draw_progress(folder: Path, facts: Facts, history: Sequence[EpochEnd], lang: Lang) -> None:
+    """Write `report.html` of a training that runs.
+
+    Args:
+        history: epochs that are over, at least one.
+    """
+    from shortcut.report.page import Report, render_report
+
+    report = Report(
+        run=folder.resolve().name,
+        epochs=history[-1].epochs,
+        history=history,
+        part=facts.measured_on,
+        measured={},
+        confusions=(),
+        remarks=[read_curve(history).sentence(lang)],
+        findings=_findings(folder, speak(lang)),
+        facts=(),
+        repeat=(),
+        recipe=(folder / "recipe.yaml").read_text("utf-8"),
+    )
+    write_whole(folder / "report.html", render_report(report, lang))
+
+
+class LivePage:
+    """`report.html` of a training while it runs: drawn anew after epochs, as long as that takes at
+    most a hundredth of the time."""
+
+    def __init__(self, job: Job, folder: Path, facts: Facts) -> None:
+        self.job, self.folder, self.facts = job, folder, facts
+        self.when, self.cost = time.monotonic(), FIRST_DRAWING
+
+    def hear(self, event: Event) -> None:
+        """Draw, where an epoch is over and it is time."""
+        begun = time.monotonic()
+        if not isinstance(event, EpochEnd) or begun - self.when < self.cost / PRICE:
+            return
+        with contextlib.suppress(ResourceError):  # a page is no reason to end a training
+            draw_progress(self.folder, self.facts, self.job.history, self.facts.lang)
+        self.when = time.monotonic()
+        self.cost = self.when - begun
+
+
+def _findings(folder: Path, say: Say) -> list[dict[str, object]]:
+    """Of the short check before the training; nothing where that left none."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        rows = json.loads((folder / "findings.json").read_text("utf-8"))
+        return [
+            {
+                "level": row["level"],
+                "level_word": say(*LEVELS[row["level"]]),
+                "count": int(row["count"]),
+                "what": say(*row["what"]),
+                "advice": say(*row["advice"]),
+            }
+            for row in rows
+        ]
+    return []
+
+
+def _pictured(best: Classifier, sample: Sample, called: int) -> tuple[bytes | None, bytes | None]:
+    """A small copy, and what the answer rests on as far as the network sees the picture."""
+    from shortcut.report.overlay import overlay
+
+    try:
+        pixels = best.pixels(sample.path)
+    except DecodeError:
+        return None, None
+    return make_thumbnail(sample.path), as_jpeg(
+        overlay(pixels, grad_cam(best, [pixels], [called])[0])
+    )
+
+
+def _remarks(record: Record, best: Classifier, found: Evaluation, lang: Lang) -> list[str]:
+    say = speak(lang)
+    measured = {record.validated_on: record.val} | ({"test": record.test} if record.test else {})
+    remarks = [honesty(measured, say), read_curve(record.history).sentence(lang)]
+    if weak := _weakest(found.scores, say):
+        remarks.append(weak)
+    if best.temperature != 1.0:
+        remarks.append(
+            say(
+                f"Scores were calibrated on {record.validated_on} (temperature "
+                f"{best.temperature:.2f}).",
+                f"得分已在{record.validated_on}上校准（温度 {best.temperature:.2f}）。",
+            )
+        )
+    if limit := found.with_limit(best.sure_from):
+        share = limit["answered"] / limit["images"]
+        remarks.append(
+            say(
+                f"Answers that score less than {best.sure_from:.2f} are called “not sure”; "
+                f"{share:.1%} of these pictures score more.",
+                f"得分低于 {best.sure_from:.2f} 的回答标为“不确定”；"
+                f"这些图片中 {share:.1%} 高于此值。",
+            )
+        )
+    return remarks
+
+
+def _weakest(scores: Scores, say: Say) -> str:
+    """Where classes differ by more than chance."""
+    known = [one for one in scores.by_class if one.images]
+    weak = min(known, key=lambda one: one.recall)
+    best = max(known, key=lambda one: one.recall)
+    if weak.interval[1] >= best.interval[0]:
+        return ""
+    return say(
+        f"The weakest class is {weak.label}: {weak.recall:.1%} of its pictures are found, of "
+        f"{best.label} {best.recall:.1%}.",
+        f"最弱的类别是 {weak.label}，召回率 {weak.recall:.1%}；{best.label} 为 {best.recall:.1%}。",
+    )
+
+
+def _repeat(folder: Path, facts: Facts, record: Record, say: Say) -> list[tuple[str, str]]:
+    program, *words = facts.command or ("shortcut",)
+    hours = record.seconds * facts.cpus / 3600
+    return [
+        (say("Command", "命令"), shlex.join([Path(program).name, *words])),
+        (say("Data", "数据"), facts.data_root),
+        (say("System", "系统"), f"{facts.system}, Python {facts.python}"),
+        (say("Versions", "版本"), ", ".join(f"{k} {v}" for k, v in facts.versions.items())),
+        *((f"SHA-256 {name}", digest_of_file(folder / name)) for name in KEPT),
+        (
+            say("Cost", "开销"),
+            say(
+                f"{duration(record.seconds, say)} of training on {facts.cpus} cores, "
+                f"{hours:.2f} core hours",
+                f"{facts.cpus} 核训练 {duration(record.seconds, say)}，共 {hours:.2f} 核时",
+            ),
+        ),
+    ]
