@@ -54,7 +54,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
         | {"description", "reporting"}
     ),  # stories: they call the verbs in their order
-    frozenset({"console", "server"}),
+    frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),
 )
 
@@ -88,11 +88,13 @@ DOORS: dict[str, tuple[str, ...]] = {
     "filelock": ("lock",),
     "jinja2": ("pages.rendering",),
     "matplotlib": ("report", "diagram.paint", "fonts"),
+    "mlflow": ("tracking.mlflow",),
     "numpy": ANYWHERE,
     "pydantic": ANYWHERE,
     "rich": ("console",),
     "safetensors": ANYWHERE,
     "sklearn": ("data", "head"),
+    "tensorboard": ("tracking.tensorboard",),
     "torch": ANYWHERE,
     "torchvision": ANYWHERE,
     "typer": ("cli",),

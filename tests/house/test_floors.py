@@ -8,7 +8,9 @@ import pytest
 from house import house
 
 # The name a package is imported by, where it differs from the name it is installed by.
-IMPORTED_AS = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+IMPORTED_AS = {"mlflow-skinny": "mlflow", "pillow": "PIL", "pyyaml": "yaml"} | {
+    "scikit-learn": "sklearn"
+}
 
 
 def test_every_module_stands_on_a_floor(modules):

@@ -1,7 +1,8 @@
 """`shortcut train`, `shortcut resume`."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -40,6 +41,14 @@ FLAGS = {
 PLANNED = {"model.name", "model.weights", "data.image_size", "train.batch_size"}
 """Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
 
+
+class Tracker(StrEnum):
+    """Where curves can go. An enumeration: typer takes no list of literals."""
+
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+
+
 Data = Annotated[
     str, typer.Argument(help="Folder, zip or tar file, CSV file, `digits`, or a known data set.")
 ]
@@ -66,6 +75,10 @@ Exclude = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
 Format = Annotated[Literal["table", "json"], typer.Option("--format", help="Of the result.")]
+Track = Annotated[
+    list[Tracker] | None,
+    typer.Option("--track", help="Curves elsewhere too; may be given more than once."),
+]
 
 
 def train(
@@ -92,6 +105,7 @@ def train(
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
     log_interval: Annotated[int, typer.Option(min=1, help="Steps between loss lines.")] = 20,
+    track: Track = None,
     lang: Annotated[Lang, typer.Option(help="Of record.md.")] = "en",
     format_: Format = "table",
     quiet: Quiet = False,
@@ -101,19 +115,10 @@ def train(
     settings, free = _settings(recipe, given, set_ or [])
     from shortcut import runs
 
-    story = partial(
-        runs.training,
-        data,
-        settings,
-        budget=Budget(parse_duration(budget), STARTED, free) if budget else None,
-        exclude=exclude,
-        output=output,
-        device=device,
-        download=download,
-        log_interval=log_interval,
-        lang=lang,
-    )
-    _show(story, format_, quiet)
+    planned = Budget(parse_duration(budget), STARTED, free) if budget else None
+    story = partial(runs.training, data, settings, budget=planned, exclude=exclude, output=output)
+    story = partial(story, device=device, download=download, log_interval=log_interval, lang=lang)
+    _show(story, track, format_, quiet)
 
 
 def _settings(
@@ -136,6 +141,7 @@ def resume(
         bool, typer.Option("--accept-data-change", help="Pictures may be gone or have changed.")
     ] = False,
     device: Device = "auto",
+    track: Track = None,
     lang: Annotated[Lang | None, typer.Option(help="Of record.md.")] = None,
     format_: Format = "table",
     quiet: Quiet = False,
@@ -147,10 +153,12 @@ def resume(
     story = partial(
         runs.resuming, run, epochs=epochs, device=device, lang=lang, accept_data_change=changed
     )
-    _show(story, format_, quiet)
+    _show(story, track, format_, quiet)
 
 
-def _show(begin: "Callable[..., Story]", format_: str, quiet: bool) -> None:
+def _show(
+    begin: "Callable[..., Story]", track: "Sequence[str] | None", format_: str, quiet: bool
+) -> None:
     """Show a story while it happens; a signal that finds nothing to lose ends it where it is."""
     from shortcut.console import Screen
     from shortcut.errors import InterruptedRunError
@@ -159,6 +167,10 @@ def _show(begin: "Callable[..., Story]", format_: str, quiet: bool) -> None:
 
     stop, folder = Stop(), None
     story = begin(stop=stop)
+    if track:
+        from shortcut.tracking import tracked
+
+        story = tracked(story, track)
     try:
         with stop, Screen(quiet=quiet) as screen:
             while True:
