@@ -13,7 +13,7 @@ import pytest
 
 from shortcut.errors import ResourceError
 from shortcut.events import EpochEnd, Event, Finished, Measured, Notice, Progress, Saved, Step
-from shortcut.runlog import RESULT_COLUMNS, Mark, RunLog
+from shortcut.runlog import RESULT_COLUMNS, Mark, RunLog, trained_seconds
 
 
 def a_step(step: int, loss: float, epoch: int = 1) -> Step:
@@ -245,3 +245,12 @@ def test_a_disk_that_is_full_for_a_while_costs_no_line(tmp_path):
         assert log.mark().log == (tmp_path / "log.txt").stat().st_size
     lines = (tmp_path / "log.txt").read_text("utf-8").splitlines()
     assert lines == ["before", "one", "two", "three", "after"]
+
+
+def test_the_time_of_a_training_is_that_of_its_epochs(tmp_path: Path) -> None:
+    assert trained_seconds(tmp_path) is None
+    (tmp_path / "results.csv").write_text("epoch,seconds\n1,2.5\n2,3\n")
+    assert trained_seconds(tmp_path) == 5.5
+    for damaged in ("epoch\n1\n", "epoch,seconds\n1\n", "epoch,seconds\n1,?\n"):
+        (tmp_path / "results.csv").write_text(damaged)
+        assert trained_seconds(tmp_path) is None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shortcut.classifier import Prediction as Prediction
     from shortcut.classifier import load as load
     from shortcut.conclusion import Outcome as Outcome
+    from shortcut.contest.story import Contest as Contest
+    from shortcut.contest.story import compare as compare
     from shortcut.data.sources import read_source as read_source
     from shortcut.diagram.picture import draw_diagram as draw_diagram
     from shortcut.errors import ShortcutError as ShortcutError
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Classifier": "shortcut.classifier",
+    "Contest": "shortcut.contest.story",
     "Outcome": "shortcut.conclusion",
     "Prediction": "shortcut.classifier",
     "Recipe": "shortcut.settings",
     "Scores": "shortcut.metrics",
     "ShortcutError": "shortcut.errors",
     "Summary": "shortcut.summary.rows",
+    "compare": "shortcut.contest.story",
     "create_model": "shortcut.models.variants",
     "draw_diagram": "shortcut.diagram.picture",
     "evaluate": "shortcut.evaluation",
@@ -59,12 +63,14 @@ _MODULES = {
 
 __all__ = [
     "Classifier",
+    "Contest",
     "Outcome",
     "Prediction",
     "Recipe",
     "Scores",
     "ShortcutError",
     "Summary",
+    "compare",
     "create_model",
     "draw_diagram",
     "evaluate",

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortcut.data.samples import Sample
 from shortcut.data.splits import base_of, portable_path
@@ -29,6 +30,8 @@ class Evaluation:
     classes: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     """One line for each file that could not be read."""
+    probabilities: NDArray[np.float32] | None = None
+    """(N, classes), of which a table keeps no more than `answers`."""
 
     @cached_property
     def scores(self) -> Scores:

@@ -66,8 +66,13 @@ def evaluating(
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
     answers, truths = yield from answering(classifier, loader)
-    found = read_answers(answers, truths)
-    return Evaluation(tuple(read.samples), found, classifier.classes, tuple(read.broken))
+    return Evaluation(
+        tuple(read.samples),
+        read_answers(answers, truths),
+        classifier.classes,
+        left_out=tuple(read.broken),
+        probabilities=answers,
+    )
 
 
 def measure(classifier: Classifier, batches: EvaluationLoader, precision: Precision) -> Scores:

@@ -4,7 +4,7 @@ What is not written in the file has the default written in `settings.py`.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -119,6 +119,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def differing_settings(recipes: Sequence[Recipe]) -> dict[str, tuple[object, ...]]:
+    """The settings in which recipes differ, by dotted name: the value in each; None where one has
+    no such setting."""
+    flat = [flatten(recipe.model_dump(mode="json")) for recipe in recipes]
+    names = dict.fromkeys(name for settings in flat for name in settings)
+    values = {name: tuple(settings.get(name) for settings in flat) for name in names}
+    return {name: each for name, each in values.items() if any(v != each[0] for v in each)}
 
 
 def _lay_over(values: dict[str, Any], path: list[str], value: object) -> None:

@@ -239,6 +239,16 @@ def read_events(folder: Path) -> tuple[list[EpochEnd], list[str]]:
     return epochs, notices
 
 
+def trained_seconds(folder: Path) -> float | None:
+    """How long the epochs in a run's `results.csv` took, validation included; None where it cannot
+    be read."""
+    try:
+        with (folder / "results.csv").open(encoding="utf-8", newline="") as file:
+            return sum(float(row["seconds"]) for row in csv.DictReader(file))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None
+
+
 def _line(event: Notice | Finished | Measured | Saved) -> str:
     match event:
         case Notice():

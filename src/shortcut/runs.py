@@ -19,7 +19,7 @@ from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
 from shortcut.data.exclusions import leave_out
 from shortcut.data.samples import Source
-from shortcut.data.sources import check_outside, default_cache, read_source, reading_source
+from shortcut.data.sources import check_outside, default_cache, find_again, reading_source
 from shortcut.data.splits import read_split, read_table, split_table
 from shortcut.errors import DataError
 from shortcut.events import Event, run_silently
@@ -211,7 +211,7 @@ def _resuming(
     facts = Facts.model_validate_json(world.share(facts_text))
     recipe = Recipe.model_validate_json(world.share(recipe_text))
     with world.in_turn():  # each machine may have a cache of its own
-        root = _find_pictures(facts)
+        root = find_again(facts.data_root, facts.location, download=facts.download)
     name = str(folder / "split.csv")
     written = read_split(world.share(split), root, name=name, changed=changed)
     if lang is not None:
@@ -248,16 +248,6 @@ def _as_given(data: str | Path) -> str:
         if path.exists():
             return str(path.absolute())
     return str(data)
-
-
-def _find_pictures(facts: Facts) -> Path:
-    """Where they were; where that was in a cache which is not here, they are unpacked or fetched
-    once more."""
-    root = Path(facts.data_root)
-    with contextlib.suppress(OSError):
-        if facts.location in ("", facts.data_root) or root.exists():
-            return root
-    return read_source(facts.location, cache=default_cache(), download=facts.download).root
 
 
 def _as_written(parts: Parts, measured_on: str) -> Parts:

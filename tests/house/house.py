@@ -49,10 +49,11 @@ FLOORS: tuple[frozenset[str], ...] = (
             "heatmaps",
         }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
+        | {"comparison"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
-        | {"description", "reporting"}
+        | {"description", "reporting", "contest"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),

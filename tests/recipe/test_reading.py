@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from tests.recipe.strategies import CHANGES, SHIPPED, written
 
 from shortcut.errors import RecipeError
-from shortcut.recipe import list_recipes, parse_changes, read_recipe, to_yaml
+from shortcut.recipe import differing_settings, list_recipes, parse_changes, read_recipe, to_yaml
 from shortcut.settings import (
     AdamSettings,
     ConstantSchedule,
@@ -140,3 +140,13 @@ def test_changes_are_read_as_yaml(base):
     # YAML 1.1 takes a number without a point for a word.
     assert read_recipe(base, parse_changes(["optim.lr=1e-3"])).optim.lr == 0.001
     assert parse_changes([]) == {}
+
+
+def test_only_settings_that_differ_are_told() -> None:
+    first = read_recipe("balanced")
+    assert differing_settings([first, first]) == {}
+    other = read_recipe("balanced", {"optim.name": "adamw", "seed": 7})
+    found = differing_settings([first, other, first])
+    assert found["seed"] == (0, 7, 0) and found["optim.name"] == ("muon", "adamw", "muon")
+    assert found["optim.adamw_lr"] == (0.002, None, 0.002)  # AdamW has no such setting
+    assert "train.epochs" not in found

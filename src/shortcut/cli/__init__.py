@@ -11,6 +11,7 @@ import typer
 
 from shortcut.cli import (
     checking,
+    comparing,
     listing,
     looking,
     measuring,
@@ -39,6 +40,7 @@ app.command("evaluate")(measuring.evaluate)
 app.command("val", hidden=True)(measuring.evaluate)
 app.command("predict")(measuring.predict)
 app.command("report")(reporting.report)
+app.command("compare")(comparing.compare)
 app.command("summary")(looking.summary)
 app.command("diagram")(looking.diagram)
 app.command("import-weights")(weights.import_weights)

@@ -1,5 +1,6 @@
 """One word for where pictures come from: a folder, a CSV file, an archive, digits, a named set."""
 
+import contextlib
 import difflib
 import os
 import sys
@@ -59,6 +60,23 @@ def reading_source(
     if str(location) in NAMED:
         return read_named(str(location), cache=cache, download=download)
     raise DataError(_nothing_there(path))
+
+
+def find_again(root: str, location: str, *, download: bool = False) -> Path:
+    """Where the pictures are that a training found in `root`; where that was in a cache which is
+    not here, they are unpacked or fetched once more.
+
+    Args:
+        location: the data as it was given to the training.
+
+    Raises:
+        DataError, ResourceError: as `read_source`.
+    """
+    place = Path(root)
+    with contextlib.suppress(OSError):
+        if location in ("", root) or place.exists():
+            return place
+    return read_source(location, download=download).root
 
 
 def choose_part(

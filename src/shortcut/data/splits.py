@@ -8,12 +8,25 @@ import os
 import stat
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from shortcut.data.samples import PARTS, Sample
 from shortcut.errors import DataError, RecipeError
 
 _COLUMNS = ["path", "class", "split", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A picture as a split names it, whether it is still there or not."""
+
+    sample: Sample
+    part: str
+    size: int
+    """In bytes, when the split was written."""
+    size_now: int
+    """-1 where it is gone."""
 
 
 def carve_validation(
@@ -112,25 +125,38 @@ def read_split(
     Raises:
         DataError: it is not such a table, or pictures have changed; five are named.
     """
-    rows = _read_rows(table, name)
-    base = base_of(root)
-    parts: dict[str, list[Sample]] = {}
-    faults: list[str] = []
-    for number, row in rows:
-        if len(row) != len(_COLUMNS) or row[2] not in PARTS:
-            raise DataError(f"{name}: row {number} is not '{','.join(_COLUMNS)}'.")
-        sample = Sample(base / row[0], row[1])
-        size = _size(sample.path)
-        if size < 0 or str(size) != row[3]:
-            faults.append(f"{row[0]} ({'is missing' if size < 0 else 'has changed'})")
-        if size >= 0:
-            parts.setdefault(row[2], []).append(sample)
+    listed = list_split(table, root, name=name)
+    faults = [
+        f"{portable_path(one.sample.path, root)} "
+        f"({'is missing' if one.size_now < 0 else 'has changed'})"
+        for one in listed
+        if one.size_now < 0 or one.size_now != one.size
+    ]
     if faults and not changed:
         raise DataError(
-            f"{name}: {len(faults):,} of {len(rows):,} pictures are not as they were: "
+            f"{name}: {len(faults):,} of {len(listed):,} pictures are not as they were: "
             f"{', '.join(faults[:5])}. Put them back, or give `--accept-data-change`."
         )
-    return {part: tuple(parts[part]) for part in PARTS if part in parts}
+    there = [one for one in listed if one.size_now >= 0]
+    parts = {part: tuple(one.sample for one in there if one.part == part) for part in PARTS}
+    return {part: samples for part, samples in parts.items() if samples}
+
+
+def list_split(table: bytes, root: Path, *, name: str) -> list[Listed]:
+    """Every picture that `split_table` wrote, in its order; see `read_split`.
+
+    Raises:
+        DataError: it is not such a table.
+    """
+    base = base_of(root)
+    listed = list[Listed]()
+    for number, row in _read_rows(table, name):
+        known = len(row) == len(_COLUMNS) and row[2] in PARTS
+        if not known or not row[3].removeprefix("-").isdecimal():
+            raise DataError(f"{name}: row {number} is not '{','.join(_COLUMNS)}'.")
+        sample = Sample(base / row[0], row[1])
+        listed.append(Listed(sample, row[2], int(row[3]), _size(sample.path)))
+    return listed
 
 
 def _size(path: Path) -> int:

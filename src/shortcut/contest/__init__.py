@@ -1,0 +1,28 @@
+"""Is one trained classifier really better than another? `comparing` measures them on the same
+pictures and returns a `Contest`.
+
+```
+entries ─┬─ pictures ── story ── tables ── page      who takes part, which pictures are fair to
+wording ─┘                                           all, the answers compared, what is shown
+```
+"""
+
+from shortcut.contest.entries import Entry as Entry
+from shortcut.contest.entries import find_entries as find_entries
+from shortcut.contest.page import render_page as render_page
+from shortcut.contest.story import Contest as Contest
+from shortcut.contest.story import compare as compare
+from shortcut.contest.story import comparing as comparing
+from shortcut.contest.tables import result_tables as result_tables
+from shortcut.contest.wording import verdict as verdict
+
+__all__ = [
+    "Contest",
+    "Entry",
+    "compare",
+    "comparing",
+    "find_entries",
+    "render_page",
+    "result_tables",
+    "verdict",
+]
