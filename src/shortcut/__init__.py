@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shortcut.evaluation import evaluate as evaluate
     from shortcut.formats.imported import import_weights as import_weights
     from shortcut.formats.torchvision import export_torchvision as export_torchvision
+    from shortcut.heatmaps import grad_cam as grad_cam
     from shortcut.metrics import Scores as Scores
     from shortcut.models.variants import create_model as create_model
     from shortcut.models.variants import list_models as list_models
@@ -49,6 +50,7 @@ _MODULES = {
     "draw_diagram": "shortcut.diagram.picture",
     "evaluate": "shortcut.evaluation",
     "export_torchvision": "shortcut.formats.torchvision",
+    "grad_cam": "shortcut.heatmaps",
     "import_weights": "shortcut.formats.imported",
     "list_models": "shortcut.models.variants",
     "list_recipes": "shortcut.recipe",
@@ -75,6 +77,7 @@ __all__ = [
     "draw_diagram",
     "evaluate",
     "export_torchvision",
+    "grad_cam",
     "import_weights",
     "list_models",
     "list_recipes",

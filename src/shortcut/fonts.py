@@ -35,7 +35,8 @@ def drawable(text: str, fonts: tuple[str, ...]) -> str:
 
 
 def shorten(text: str, longest: int) -> str:
-    """At most `longest` letters, cut out of the middle: long names differ at either end."""
+    """At most `longest` letters of `text`, cut out of the middle: long names differ at either
+    end."""
     if len(text) <= longest:
         return text
     tail = longest // 3

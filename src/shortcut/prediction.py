@@ -12,6 +12,7 @@ from pathlib import Path
 from shortcut.classifier import Classifier, Prediction
 from shortcut.data.decode import largest_file
 from shortcut.data.folders import list_pictures
+from shortcut.data.preprocess import Pixels
 from shortcut.errors import DataError, DecodeError
 
 STANDARD_INPUT = Path("-")
@@ -53,6 +54,27 @@ def find_pictures(files: Sequence[str | Path]) -> list[Path]:
     if paths.count(STANDARD_INPUT) > 1:
         raise DataError("standard input can be read but once: give `-` a single time.")
     return paths
+
+
+def read_pixels(classifier: Classifier, path: Path) -> Pixels:
+    """A file, or `-` for standard input, as the network sees it: (S, S, 3) uint8.
+
+    Raises:
+        DecodeError: if it cannot be read as a picture.
+    """
+    given = _standard_input(classifier.max_pixels) if path == STANDARD_INPUT else path
+    return classifier.pixels(given)
+
+
+def check_errors(errors: Sequence[str]) -> None:
+    """The first of the reasons why files have no answer, and how many more there are, as an error.
+
+    Raises:
+        DataError: there is one.
+    """
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise DataError(f"{errors[0]}{more}")
 
 
 def named(prediction: Prediction) -> str:
@@ -130,8 +152,7 @@ def _answer(classifier: Classifier, paths: Sequence[Path]) -> Iterator[Answer]:
     errors: dict[Path, str] = {}
     for path in paths:
         try:
-            given = _standard_input(classifier.max_pixels) if path == STANDARD_INPUT else path
-            read[path] = classifier.pixels(given)
+            read[path] = read_pixels(classifier, path)
         except DecodeError as error:
             errors[path] = str(error)
     predictions = dict(zip(read, classifier.predict_pixels(list(read.values())), strict=True))

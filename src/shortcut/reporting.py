@@ -142,15 +142,14 @@ def _findings(folder: Path, say: Say) -> list[dict[str, object]]:
 
 def _pictured(best: Classifier, sample: Sample, called: int) -> tuple[bytes | None, bytes | None]:
     """A small copy, and what the answer rests on as far as the network sees the picture."""
-    from shortcut.report.overlay import overlay
+    from shortcut.report.overlay import overlay_heat
 
     try:
         pixels = best.pixels(sample.path)
     except DecodeError:
         return None, None
-    return make_thumbnail(sample.path), as_jpeg(
-        overlay(pixels, grad_cam(best, [pixels], [called])[0])
-    )
+    heat = grad_cam(best, [pixels], [called])[0]
+    return make_thumbnail(sample.path), as_jpeg(overlay_heat(pixels, heat))
 
 
 def _remarks(record: Record, best: Classifier, found: Evaluation, lang: Lang) -> list[str]:

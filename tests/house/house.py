@@ -53,7 +53,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
-        | {"description", "reporting", "contest"}
+        | {"description", "reporting", "explanation", "contest"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),

@@ -110,7 +110,7 @@ def test_imports_for_types_alone_do_not_count(plant, guard):
         ("optim.py", "schedule.py", 1),
         ("classifier.py", "evaluation.py", 2),  # the other way round is allowed
         ("training.py", "prediction.py", 3),
-        ("record/page.py", "gradcam.py", 3),
+        ("record/page.py", "heatmaps.py", 3),
         ("events.py", "errors.py", 0),
     ],
 )

@@ -12,6 +12,7 @@ import typer
 from shortcut.cli import (
     checking,
     comparing,
+    explaining,
     listing,
     looking,
     measuring,
@@ -41,6 +42,7 @@ app.command("val", hidden=True)(measuring.evaluate)
 app.command("predict")(measuring.predict)
 app.command("report")(reporting.report)
 app.command("compare")(comparing.compare)
+app.command("explain")(explaining.explain)
 app.command("summary")(looking.summary)
 app.command("diagram")(looking.diagram)
 app.command("import-weights")(weights.import_weights)

@@ -50,7 +50,7 @@ def evaluate(
     share = parse_share(max_error) if max_error else None
     if output is not None:
         sources.check_outside(output, data)
-    classifier = _load(model, device, max_pixels)
+    classifier = load_model(model, device, max_pixels)
     with console.Screen() as screen:
         reading = sources.reading_source(data, cache=sources.default_cache(), download=download)
         source = run_silently(heard(reading, screen.show))
@@ -157,10 +157,9 @@ def predict(
 ) -> None:
     """Say what is on pictures."""
     from shortcut import console, prediction
-    from shortcut.errors import DataError
     from shortcut.events import Progress
 
-    classifier = _load(model, device, max_pixels)
+    classifier = load_model(model, device, max_pixels)
     files = prediction.find_pictures(images)
     answers: list[prediction.Answer] = []
     with console.Screen() as screen:
@@ -184,13 +183,11 @@ def predict(
         typer.echo(prediction.as_json(answers))
     else:
         typer.echo(prediction.as_csv(answers, classifier.classes))
-    failed = [answer for answer in answers if answer.error]
-    if failed:
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        raise DataError(f"{failed[0].error}{more}")
+    prediction.check_errors([answer.error for answer in answers if answer.error])
 
 
-def _load(model: Path, device: str, max_pixels: int | None) -> "Classifier":
+def load_model(model: Path, device: str, max_pixels: int | None) -> "Classifier":
+    """A model file on the device that is asked for; a limit given goes before its own."""
     from shortcut.classifier import load
     from shortcut.world import find_world
 

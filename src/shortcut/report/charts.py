@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from numpy.typing import NDArray
 
 from shortcut.events import EpochEnd
-from shortcut.fonts import drawable, families
+from shortcut.fonts import drawable, families, shorten
 from shortcut.metrics import Scores
 from shortcut.report.drawing import DPI, INK, MEASURED, TRAIN, save, tidy
 
@@ -73,7 +73,7 @@ def curves_figure(history: Sequence[EpochEnd], title: str, part: str = "val") ->
         tidy(axes, name)
     loss.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
     fonts = families()
-    text = drawable(_shorten(title, LONGEST_TITLE), fonts)
+    text = drawable(shorten(title, LONGEST_TITLE), fonts)
     figure.suptitle(text, x=0.01, ha="left", color=INK, family=list(fonts), parse_math=False)
     figure.align_ylabels()
     return figure
@@ -233,21 +233,13 @@ def _name_classes(axes: Axes, scores: Scores, fonts: tuple[str, ...], cell: floa
 def _class_names(classes: Sequence[str], fonts: tuple[str, ...]) -> list[str]:
     """What is written for each class: short, and no two alike."""
     lines = [" ".join(name.split()) for name in classes]
-    short = [_shorten(name, LONGEST_NAME) for name in lines]
+    short = [shorten(name, LONGEST_NAME) for name in lines]
     names: list[str] = []
     for place, (name, label) in enumerate(zip(lines, short, strict=True), 1):
         if drawable(name, fonts) != name:
             names.append(f"class {place}")
         elif short.count(label) > 1:
-            names.append(f"{_shorten(name, LONGEST_NAME - 5)} #{place}")
+            names.append(f"{shorten(name, LONGEST_NAME - 5)} #{place}")
         else:
             names.append(label)
     return names
-
-
-def _shorten(text: str, longest: int) -> str:
-    """Cut out of the middle: long names differ at either end."""
-    if len(text) <= longest:
-        return text
-    tail = longest // 3
-    return f"{text[: longest - tail - 1]}…{text[-tail:]}"

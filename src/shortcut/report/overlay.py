@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortcut.data.folders import printable
 from shortcut.data.preprocess import Pixels
-from shortcut.fonts import drawable, families, shorten
+from shortcut.fonts import drawable, families, shorten, text_width
 from shortcut.report.drawing import DPI, INK, save
 
 COLOURS = "plasma"
@@ -22,11 +22,11 @@ LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue in what an eye sees as brightness (ITU-R BT.601)."""
 PANEL = 3.0
 """Side of a panel in inches."""
-LONGEST_LINE = 34
-"""Letters of a title for each panel that it stands above."""
+TITLE = 10.0
+"""Height of its letters in points."""
 
 
-def overlay(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
+def overlay_heat(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     """(S, S, 3) uint8 with its heat (S, S) over it -> (S, S, 3) uint8.
 
     The picture turns grey, so that every colour is heat; where it is cold nothing is over it. Heat
@@ -60,20 +60,25 @@ def draw_plate(
         ResourceError: if `path` cannot be written; an older picture is untouched.
     """
     panels = [("as the network sees it", pixels)]
-    panels += [(name, overlay(pixels, heat)) for name, heat in maps]
+    panels += [(name, overlay_heat(pixels, heat)) for name, heat in maps]
     figure = Figure(
         figsize=(PANEL * len(panels), PANEL + 0.9),
         dpi=DPI,
         layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08),
     )
     fonts = families()
-    longest = LONGEST_LINE * len(panels)
-    lines = [drawable(shorten(printable(line), longest), fonts) for line in (title, answer)]
+    width = 72 * PANEL * len(panels) * 0.96
+    lines = [drawable(_fitted(printable(line), width), fonts) for line in (title, answer)]
     look = {"color": INK, "family": list(fonts), "parse_math": False}
-    figure.suptitle("\n".join(lines), x=0.02, ha="left", fontsize=10, linespacing=1.4, **look)
+    figure.suptitle("\n".join(lines), x=0.02, ha="left", fontsize=TITLE, linespacing=1.4, **look)
     every = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, shown) in zip(every, panels, strict=True):
         axes.imshow(shown, interpolation="nearest")
         axes.set_title(name, fontsize=8.5, loc="left", color=INK)
         axes.set_axis_off()
     save(figure, path)
+
+
+def _fitted(line: str, width: float) -> str:
+    """Shortened to about `width` points, by the mean width of its letters."""
+    return shorten(line, int(width * len(line) / max(text_width(line, TITLE), 1.0)))
