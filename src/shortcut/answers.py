@@ -50,6 +50,22 @@ class Evaluation:
         return facts | {"images": len(self.samples)}
 
 
+def joined(found: Sequence[Evaluation]) -> Evaluation:
+    """All pictures of several evaluations, whose classes are the same."""
+    answers = [one.answers for one in found]
+    return Evaluation(
+        tuple(sample for one in found for sample in one.samples),
+        Answers(
+            np.concatenate([one.truths for one in answers]),
+            np.concatenate([one.called for one in answers]),
+            np.concatenate([one.scores for one in answers]),
+            np.concatenate([one.of_truth for one in answers]),
+            np.concatenate([one.ranks for one in answers]),
+        ),
+        found[0].classes,
+    )
+
+
 def answer_table(parts: Mapping[str, Evaluation], root: Path) -> bytes:
     """As CSV text: a row a picture, its path as in `split.csv`, the best answer and its
     probability, that of its class, and how many classes were likelier.

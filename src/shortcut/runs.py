@@ -17,7 +17,7 @@ from shortcut.budget import Budget
 from shortcut.checks import check_shortly, tell_findings
 from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
-from shortcut.data.exclusions import leave_out
+from shortcut.data.changes import apply_changes, describe_changes
 from shortcut.data.samples import Source
 from shortcut.data.sources import check_outside, default_cache, find_again, reading_source
 from shortcut.data.splits import read_split, read_table, split_table
@@ -39,7 +39,7 @@ def train(
     recipe: Recipe | str | Path | None = None,
     *,
     budget: float | None = None,
-    exclude: str | Path | None = None,
+    changes: str | Path | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
@@ -63,7 +63,7 @@ def train(
             data,
             recipe if isinstance(recipe, Recipe) else read_recipe(recipe),
             budget=planned,
-            exclude=exclude,
+            changes=changes,
             output=output,
             device=device,
             download=download,
@@ -96,7 +96,7 @@ def training(
     recipe: Recipe,
     *,
     budget: Budget | None = None,
-    exclude: str | Path | None = None,
+    changes: str | Path | None = None,
     output: str | Path | None = None,
     device: str = "auto",
     download: bool = False,
@@ -109,7 +109,8 @@ def training(
     Args:
         data: a folder, a zip or tar file, a CSV file, `digits`, or the name of a known data set.
         budget: network, sizes and epochs are then planned for this machine.
-        exclude: a list of pictures to do without, as `shortcut check` writes it.
+        changes: a list of pictures to do without, or under another label, as `shortcut check` and
+            `shortcut suspects` write it.
         output: the run folder; None makes `runs/NETWORK-DATA`.
         device: `auto`, `cpu`, `cuda`, `mps`.
         download: a named data set may be fetched from the network.
@@ -121,11 +122,11 @@ def training(
         ShortcutError: whatever a user can cause; nothing is left behind if no step was taken.
     """
     world, stop, place = find_world(device), stop or Stop(), Path(output) if output else None
-    location, asked = _as_given(data), _digest(data, recipe, budget, exclude)
+    location, asked = _as_given(data), _digest(data, recipe, budget, changes)
     if started := _launched_before(place, world, asked):
         return (yield from _resuming(started, world, stop))
     with world.in_turn():  # what the first of a machine unpacks or fetches, its others find
-        source, told = yield from _find_source(data, exclude, download=download)
+        source, told = yield from _find_source(data, changes, download=download)
     parts, measured_on = choose_parts(source, recipe)
     choice = None
     if budget and budget.free and recipe.model.weights == "none" and world.first:
@@ -182,14 +183,14 @@ def resuming(
 
 
 def _find_source(
-    data: str | Path, exclude: str | Path | None, *, download: bool
+    data: str | Path, changes: str | Path | None, *, download: bool
 ) -> Generator[Event, None, tuple[Source, list[str]]]:
     """Without what is to be left out, and what the person should know of that."""
     source = yield from reading_source(data, cache=default_cache(), download=download)
-    if not exclude:
+    if not changes:
         return source, []
-    source, count = leave_out(source, Path(exclude))
-    return source, [f"{count:,} pictures are left out, as {exclude} says"]
+    source, counts = apply_changes(source, Path(changes))
+    return source, [describe_changes(counts, Path(changes))]
 
 
 def _resuming(
@@ -233,11 +234,11 @@ def _launched_before(output: Path | None, world: World, asked: str) -> Path | No
 
 
 def _digest(
-    data: str | Path, recipe: Recipe, budget: Budget | None, exclude: str | Path | None
+    data: str | Path, recipe: Recipe, budget: Budget | None, changes: str | Path | None
 ) -> str:
     """Of what a training is asked to do, to know it again."""
     time_ = str(budget.seconds) if budget else ""
-    whole = "\n".join((_as_given(data), recipe.model_dump_json(), time_, str(exclude or "")))
+    whole = "\n".join((_as_given(data), recipe.model_dump_json(), time_, str(changes or "")))
     return hashlib.sha256(os.fsencode(whole)).hexdigest()
 
 

@@ -49,11 +49,12 @@ FLOORS: tuple[frozenset[str], ...] = (
             "heatmaps",
         }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
-        | {"comparison"}
+        | {"comparison", "suspicion"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
         | {"description", "reporting", "explanation", "contest"}
+        | {"crossvalidation", "suspects"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),
@@ -77,6 +78,8 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "guarding": frozenset({"keeping", "pace"}),
     "course": frozenset({"guarding", "pace", "conclusion", "keeping", "description", "reporting"}),
     "description": frozenset({"reporting"}),
+    "crossvalidation": frozenset({"runs"}),
+    "suspects": frozenset({"crossvalidation"}),
     "runs": frozenset({"course", "pace", "conclusion", "remarks"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),

@@ -18,6 +18,7 @@ from shortcut.cli import (
     measuring,
     reporting,
     splitting,
+    suspecting,
     training,
     verifying,
     weights,
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command("check")(checking.check)
 app.command("split")(splitting.split)
+app.command("suspects")(suspecting.suspects)
 app.command("train")(training.train)
 app.command("resume")(training.resume)
 app.command("verify-resume")(verifying.verify_resume)

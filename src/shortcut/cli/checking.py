@@ -61,7 +61,7 @@ def _write(
     checked: "Checked", page: Path, exclusions: Path | None, lang: Lang
 ) -> "Iterator[Event]":
     from shortcut.checks import render_page
-    from shortcut.data.exclusions import exclusion_table
+    from shortcut.data.changes import exclusion_table
     from shortcut.disk import write_whole
     from shortcut.events import Progress, Saved
 

@@ -69,8 +69,9 @@ Compile = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Any setting: optim.weight_decay=0.05.")
 ]
-Exclude = Annotated[
-    Path | None, typer.Option(help="Do without the pictures on this list (`shortcut check`).")
+Changes = Annotated[
+    Path | None,
+    typer.Option("--changes", "--exclude", help="A list by `shortcut check` or `suspects`."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and results.")]
@@ -100,7 +101,7 @@ def train(
     target_accuracy: Target = None,
     compile_: Compile = None,
     set_: Set = None,
-    exclude: Exclude = None,
+    changes: Changes = None,
     output: Annotated[Path | None, typer.Option(help="The run folder; must be new.")] = None,
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
@@ -116,7 +117,7 @@ def train(
     from shortcut import runs
 
     planned = Budget(parse_duration(budget), STARTED, free) if budget else None
-    story = partial(runs.training, data, settings, budget=planned, exclude=exclude, output=output)
+    story = partial(runs.training, data, settings, budget=planned, changes=changes, output=output)
     story = partial(story, device=device, download=download, log_interval=log_interval, lang=lang)
     _show(story, track, format_, quiet)
 

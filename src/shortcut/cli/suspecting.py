@@ -1,0 +1,71 @@
+"""`shortcut suspects`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shortcut.budget import parse_duration
+from shortcut.cli.training import BudgetOption, Device, Quiet, Set
+from shortcut.language import Lang
+
+LISTED = 20
+"""Rows on the terminal; the page and the list have them all."""
+
+
+def suspects(
+    data: Annotated[
+        str, typer.Argument(help="As for `train`; or a finished run folder: its val and test.")
+    ],
+    *,
+    folds: Annotated[int, typer.Option(min=2, help="Trainings, each on all but one part.")] = 4,
+    recipe: Annotated[str, typer.Option(help="Of each training.")] = "fast",
+    budget: BudgetOption = None,
+    set_: Set = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder; else suspects/NAME. The same goes on.")
+    ] = None,
+    lang: Annotated[Lang, typer.Option(help="Of the page.")] = "en",
+    device: Device = "auto",
+    format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
+    quiet: Quiet = False,
+) -> None:
+    """Rank the labels that are most likely wrong, by classifiers that have not seen them."""
+    from shortcut import console
+    from shortcut.data.splits import portable_path
+    from shortcut.errors import InterruptedRunError
+    from shortcut.events import heard, run_silently
+    from shortcut.recipe import parse_changes, read_recipe
+    from shortcut.signals import Stop, Stopped
+    from shortcut.suspects import suspecting
+
+    stop = Stop()
+    story = suspecting(
+        data,
+        read_recipe(recipe, parse_changes(set_ or [])),
+        folds=folds,
+        budget=parse_duration(budget) / folds if budget else None,
+        output=output,
+        lang=lang,
+        device=device,
+        stop=stop,
+    )
+    try:
+        with stop, console.Screen(quiet=quiet) as screen:
+            found = run_silently(heard(story, screen.show))
+    except Stopped as signal:
+        raise InterruptedRunError("interrupted; the same command goes on.", signal.number) from None
+    if format_ == "json":
+        typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        return
+    rows = [
+        (
+            *(portable_path(one.sample.path, found.root), one.sample.label, one.answer),
+            f"{one.score:.3f}",
+        )
+        for one in found.ranked[:LISTED]
+    ]
+    if rows:
+        console.print_table(None, ["picture", "label", "rather", "score"], rows, right=(3,))
+    console.print_line(f"about {found.likely:,} of {found.images:,} labels may be wrong")

@@ -1,0 +1,89 @@
+"""k trainings, so that every picture is answered by one that has not seen it."""
+
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+from shortcut.answers import Evaluation, joined, read_answer_table
+from shortcut.budget import Budget
+from shortcut.classifier import load
+from shortcut.data.samples import Source
+from shortcut.disk import write_whole
+from shortcut.division import Division, Plan, dividing
+from shortcut.errors import ResourceError
+from shortcut.events import Event, Notice
+from shortcut.runs import resuming, training
+from shortcut.settings import Recipe
+from shortcut.signals import Stop
+
+
+def crossvalidating(
+    source: Source,
+    recipe: Recipe,
+    output: Path,
+    *,
+    folds: int = 4,
+    budget: float | None = None,
+    device: str = "auto",
+    stop: Stop | None = None,
+) -> Generator[Event, None, Evaluation]:
+    """Divide what is not test into folds, copies on one side, and train on all but one in turn.
+
+    Each training has a run folder in `output`, so all of it can be interrupted: those that are
+    finished are not trained again, the one under way goes on.
+
+    Args:
+        budget: seconds for each training.
+
+    Returns:
+        What was answered to each picture of train and val.
+
+    Raises:
+        DataError: too few pictures, or whatever is wrong with the data.
+        ResourceError: `output` holds the trainings of something else.
+    """
+    stop = stop or Stop()
+    asked = f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget}\n"
+    _claim(output / "asked.txt", asked)
+    found: list[Evaluation] = []
+    divisions: list[Division] = []
+    if not all(_is_done(output / f"fold-{number}") for number in range(1, folds + 1)):
+        divisions = yield from dividing(source, Plan(folds=folds, seed=recipe.seed))
+    for number in range(1, folds + 1):
+        folder = output / f"fold-{number}"
+        yield Notice(f"fold {number} of {folds}")
+        if _is_done(folder):
+            pass
+        elif (folder / "environment.json").exists():
+            yield from resuming(folder, device=device, stop=stop)
+        else:
+            planned = Budget(budget, time.monotonic(), free=False) if budget else None
+            table = yield from _write_table(divisions[number - 1], output)
+            yield from training(
+                table, recipe, budget=planned, output=folder, device=device, stop=stop
+            )
+        classes = load(folder / "best.safetensors").classes
+        found.append(read_answer_table(folder / "answers.csv", source.root, classes)["val"])
+    return joined(found)
+
+
+def _claim(file: Path, asked: str) -> None:
+    if file.exists() and file.read_text("utf-8") != asked:
+        raise ResourceError(
+            f"{file.parent}: holds trainings of other data or settings; give `--output` another "
+            "place."
+        )
+    write_whole(file, asked)
+
+
+def _is_done(folder: Path) -> bool:
+    return (folder / "report.html").exists() and (folder / "answers.csv").exists()
+
+
+def _write_table(division: Division, output: Path) -> Generator[Event, None, Path]:
+    """Without the test part, which nobody is to look at for this."""
+    place = output / f"{division.name}.csv"
+    parts = {part: chosen for part, chosen in division.parts.items() if part != "test"}
+    write_whole(place, (yield from replace(division, parts=parts).table(output)))
+    return place

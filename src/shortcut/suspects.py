@@ -1,0 +1,103 @@
+"""Which labels may be wrong: asked of classifiers that have not seen them, ranked, and written as a
+gallery and a list of changes."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortcut.answers import Evaluation, joined, read_answer_table
+from shortcut.classifier import load
+from shortcut.crossvalidation import crossvalidating
+from shortcut.data.sources import check_outside, default_cache, reading_source
+from shortcut.data.splits import portable_path
+from shortcut.disk import write_whole
+from shortcut.events import Event, Progress, Saved
+from shortcut.language import Lang
+from shortcut.runfolder import read_facts
+from shortcut.settings import Recipe
+from shortcut.signals import Stop
+from shortcut.suspicion import Suspect, rank_labels, render_gallery, suspect_table
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Labels that classifiers which have not seen them do not believe."""
+
+    ranked: tuple[Suspect, ...]
+    """The least believed first."""
+    images: int
+    """How many labels were looked at."""
+    root: Path
+    """Where the pictures lie."""
+
+    @property
+    def likely(self) -> int:
+        """How many labels are more likely wrong than right."""
+        return sum(one.likely for one in self.ranked)
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        rows = [
+            {
+                "path": portable_path(one.sample.path, self.root),
+                "label": one.sample.label,
+                "answer": one.answer,
+                "score": one.score,
+                "score_of_label": one.of_label,
+                "likely": one.likely,
+            }
+            for one in self.ranked
+        ]
+        return {"labels": self.images, "likely_wrong": self.likely, "suspects": rows}
+
+
+def suspecting(
+    data: str,
+    recipe: Recipe,
+    *,
+    folds: int = 4,
+    budget: float | None = None,
+    output: Path | None = None,
+    lang: Lang = "en",
+    device: str = "auto",
+    stop: Stop | None = None,
+) -> Generator[Event, None, Suspects]:
+    """Rank the labels of `data`, and write `suspects.html` and `suspects.csv` into `output`.
+
+    Args:
+        data: as for training: then `folds` trainings answer for train and val. Or the folder of a
+            finished run: then its answers to val and test are ranked, and nothing is trained.
+        budget: seconds for each training.
+        output: None takes `suspects/NAME`.
+
+    Raises:
+        ShortcutError: whatever a training can raise.
+    """
+    if (Path(data) / "environment.json").exists():
+        name, root, found = _of_run(Path(data))
+        place = output or Path("suspects") / name
+    else:
+        source = yield from reading_source(data, cache=default_cache())
+        name, root = source.name, source.root
+        place = output or Path("suspects") / name
+        check_outside(place, data)
+        story = crossvalidating(
+            source, recipe, place, folds=folds, budget=budget, device=device, stop=stop
+        )
+        found = yield from story
+    ranked = rank_labels(found)
+    yield Progress("drawing the gallery", 0, 0)
+    page = render_gallery(ranked, root, name, len(found.samples), lang)
+    write_whole(place / "suspects.html", page)
+    yield Progress("drawing the gallery", 1, 1)
+    yield Saved("gallery", place / "suspects.html")
+    write_whole(place / "suspects.csv", suspect_table(ranked, root))
+    yield Saved("list of changes", place / "suspects.csv")
+    return Suspects(tuple(ranked), len(found.samples), root)
+
+
+def _of_run(folder: Path) -> tuple[str, Path, Evaluation]:
+    root = Path(read_facts(folder).data_root)
+    classes = load(folder / "best.safetensors").classes
+    parts = list(read_answer_table(folder / "answers.csv", root, classes).values())
+    return folder.resolve().name, root, joined(parts)
