@@ -49,7 +49,7 @@ def crossvalidating(
     found: list[Evaluation] = []
     divisions: list[Division] = []
     if not all(_is_done(output / f"fold-{number}") for number in range(1, folds + 1)):
-        divisions = yield from dividing(source, Plan(folds=folds, seed=recipe.seed))
+        divisions = yield from dividing(source, Plan(test=0, folds=folds, seed=recipe.seed))
     for number in range(1, folds + 1):
         folder = output / f"fold-{number}"
         yield Notice(f"fold {number} of {folds}")
