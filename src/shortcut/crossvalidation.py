@@ -1,5 +1,6 @@
 """k trainings, so that every picture is answered by one that has not seen it."""
 
+import os
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from shortcut.disk import write_whole
 from shortcut.division import Division, Plan, dividing
 from shortcut.errors import ResourceError
 from shortcut.events import Event, Notice
+from shortcut.runfolder import read_facts
 from shortcut.runs import resuming, training
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
@@ -44,6 +46,9 @@ def crossvalidating(
         ResourceError: `output` holds the trainings of something else.
     """
     stop = stop or Stop()
+    # Each fold is a val part: there is nothing to carve off.
+    data = recipe.data.model_copy(update={"val_fraction": None})
+    recipe = recipe.model_copy(update={"data": data})
     asked = f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget}\n"
     _claim(output / "asked.txt", asked)
     found: list[Evaluation] = []
@@ -63,8 +68,7 @@ def crossvalidating(
             yield from training(
                 table, recipe, budget=planned, output=folder, device=device, stop=stop
             )
-        classes = load(folder / "best.safetensors").classes
-        found.append(read_answer_table(folder / "answers.csv", source.root, classes)["val"])
+        found.append(_read(folder, source))
     return joined(found)
 
 
@@ -79,6 +83,15 @@ def _claim(file: Path, asked: str) -> None:
 
 def _is_done(folder: Path) -> bool:
     return (folder / "report.html").exists() and (folder / "answers.csv").exists()
+
+
+def _read(folder: Path, source: Source) -> Evaluation:
+    """The answers of a fold, with the samples as `source` has them."""
+    known = {os.path.realpath(s.path): s for part in source.parts.values() for s in part}
+    root, classes = Path(read_facts(folder).data_root), load(folder / "best.safetensors").classes
+    found = read_answer_table(folder / "answers.csv", root, classes)["val"]
+    samples = tuple(known[os.path.realpath(sample.path)] for sample in found.samples)
+    return replace(found, samples=samples)
 
 
 def _write_table(division: Division, output: Path) -> Generator[Event, None, Path]:

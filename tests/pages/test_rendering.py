@@ -28,7 +28,9 @@ def test_a_value_that_is_not_there_is_an_error() -> None:
 
 def test_no_page_runs_or_fetches_anything() -> None:
     folder = Path(pages.__file__).parent
-    texts = [path.read_text("utf-8") for path in folder.glob("*.html")]
+    # The gallery of labels has one script, which its own test knows by its digest.
+    chosen = [path for path in folder.glob("*.html") if path.name != "suspects.html"]
+    texts = [path.read_text("utf-8") for path in chosen]
     assert len(texts) >= 2
     for text in [*texts, (folder / "style.css").read_text("utf-8")]:
         assert not re.search(r"<script|https?://|@import|url\(| on\w+=", text)

@@ -1,14 +1,20 @@
 """`shortcut suspects`."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from shortcut.budget import parse_duration
 from shortcut.cli.training import BudgetOption, Device, Quiet, Set
 from shortcut.language import Lang
+
+if TYPE_CHECKING:
+    from shortcut.events import Event
+    from shortcut.signals import Stop
+    from shortcut.suspects import Suspects
 
 LISTED = 20
 """Rows on the terminal; the page and the list have them all."""
@@ -32,12 +38,8 @@ def suspects(
     quiet: Quiet = False,
 ) -> None:
     """Rank the labels that are most likely wrong, by classifiers that have not seen them."""
-    from shortcut import console
-    from shortcut.data.splits import portable_path
-    from shortcut.errors import InterruptedRunError
-    from shortcut.events import heard, run_silently
     from shortcut.recipe import parse_changes, read_recipe
-    from shortcut.signals import Stop, Stopped
+    from shortcut.signals import Stop
     from shortcut.suspects import suspecting
 
     stop = Stop()
@@ -51,6 +53,18 @@ def suspects(
         device=device,
         stop=stop,
     )
+    _show(story, stop, format_, quiet)
+
+
+def _show(
+    story: "Generator[Event, None, Suspects]", stop: "Stop", format_: str, quiet: bool
+) -> None:
+    from shortcut import console
+    from shortcut.data.splits import portable_path
+    from shortcut.errors import InterruptedRunError
+    from shortcut.events import heard, run_silently
+    from shortcut.signals import Stopped
+
     try:
         with stop, console.Screen(quiet=quiet) as screen:
             found = run_silently(heard(story, screen.show))
