@@ -32,6 +32,8 @@ class Evaluation:
     """One line for each file that could not be read."""
     probabilities: NDArray[np.float32] | None = None
     """(N, classes), of which a table keeps no more than `answers`."""
+    distances: NDArray[np.float32] | None = None
+    """(N,) how unlike those of the training pictures are; None where nobody knows."""
 
     @cached_property
     def scores(self) -> Scores:

@@ -59,6 +59,22 @@ class PreprocessCard(Card):
         return self
 
 
+class NeighboursCard(Card):
+    """The figures of `familiarity.Neighbours`."""
+
+    nearest: Annotated[int, Field(ge=1, le=100)]
+    middle: Annotated[float, Field(ge=-1e6, le=1e6)]
+    spread: Annotated[float, Field(ge=1e-6, le=1e6)]
+
+
+class FamiliarityCard(Card):
+    """The figures of `Familiarity`; its tensors stand beside the weights."""
+
+    early: NeighboursCard
+    late: NeighboursCard
+    limit: Finite
+
+
 class ModelCard(Card):
     """The JSON in a model file; every field is checked before a tensor goes into a network."""
 
@@ -70,6 +86,7 @@ class ModelCard(Card):
     mirror_below: Annotated[float, Field(ge=0, le=1)] = 0.0
     temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
     sure_from: Annotated[float, Field(ge=0, le=1)] = 0.0
+    familiarity: FamiliarityCard | None = None
     recipe: dict[str, Any] | None = None
     """As another version may have written it: prediction does not need it."""
     metrics: dict[Short, Fact] = Field(default_factory=dict)

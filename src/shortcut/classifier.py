@@ -1,9 +1,10 @@
 """The noun: a network together with what makes its output readable, in memory and as one file."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,12 +12,22 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor
 
-from shortcut.card import HEADER, ModelCard, PreprocessCard, first_fault, read_card, recipe_of
+from shortcut.card import (
+    HEADER,
+    FamiliarityCard,
+    ModelCard,
+    PreprocessCard,
+    first_fault,
+    read_card,
+    recipe_of,
+)
 from shortcut.data.decode import Picture, decode_picture
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.errors import ModelError
+from shortcut.familiarity import PREFIX, Familiarity, check_familiarity, restored
 from shortcut.metrics import at_temperature
 from shortcut.models.resnet import ResNet, StemName
+from shortcut.models.stages import classify_and_describe, feature_widths
 from shortcut.models.tensorfiles import check_outline, open_tensors, write_tensors
 from shortcut.models.weights import check_kinds, check_shapes, filled_model
 from shortcut.precision import EXACT, Precision
@@ -34,6 +45,10 @@ class Prediction:
     """Probability of every class, the likeliest first."""
     sure: bool = True
     """False where the score lies below the classifier's `sure_from`."""
+    unlike: bool = False
+    """True where the picture is unlike anything seen in training, whatever the score."""
+    distance: float | None = None
+    """How unlike: 0 is typical; None where the classifier cannot tell."""
 
 
 @dataclass
@@ -65,6 +80,8 @@ class Classifier:
     is right (Guo et al. 2017, arXiv:1706.04599); 1 where that was not fitted."""
     sure_from: float = 0.0
     """Answers with a lower score are `not sure`; 0: none."""
+    familiarity: Familiarity | None = None
+    """Tells pictures that are unlike anything seen in training; None: nothing is known of that."""
 
     @property
     def device(self) -> torch.device:
@@ -87,7 +104,29 @@ class Classifier:
         """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities on the CPU."""
         self.model.eval()
         views = precision.place(self.normalise(images.to(self.device)))
-        answers = self._forward(views, precision)
+        return self._completed(self._forward(views, precision), views, precision)
+
+    @torch.inference_mode()
+    def look(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
+        """(N, S, S, 3) uint8 -> what `answer` gives, and (N, D) features of the same pass, of which
+        `familiarity` is made."""
+        self.model.eval()
+        views = EXACT.place(self.normalise(images.to(self.device)))
+        with EXACT.autocast(self.device):
+            outputs, features = classify_and_describe(self.model, views)
+        answers = self._completed(self.model.probabilities(outputs), views, EXACT)
+        return answers, features.cpu().numpy()
+
+    def judge(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32] | None]:
+        """(N, S, S, 3) uint8 -> what `answer` gives, and how unlike those of the training pictures
+        are, (N,) as `Familiarity.distance` gives it; None where nothing is known of that."""
+        if self.familiarity is None:
+            return self.answer(images), None
+        answers, features = self.look(images)
+        return answers, self.familiarity.distance(features)
+
+    def _completed(self, answers: Tensor, views: Tensor, precision: Precision) -> Tensor:
+        """With the mirror image asked where they are unsure, and at the temperature."""
         unsure = (answers.amax(1) < self.mirror_below).nonzero().flatten()
         if len(unsure):
             mirrored = precision.place(views[unsure].flip(3))
@@ -120,7 +159,14 @@ class Classifier:
 
     def predict_pixels(self, pixels: Sequence[Pixels]) -> list[Prediction]:
         """Classify what `pixels` gave, as one batch, in order."""
-        return [self._prediction(row) for row in self.probabilities(pixels)] if pixels else []
+        if not pixels:
+            return []
+        answers, distances = self.judge(torch.from_numpy(np.stack(pixels)))
+        predictions = [self._prediction(row) for row in answers.numpy()]
+        if self.familiarity is None or distances is None:
+            return predictions
+        judged = zip(predictions, distances, self.familiarity.unlike(distances), strict=True)
+        return [replace(p, unlike=bool(far), distance=float(d)) for p, d, far in judged]
 
     def pixels(self, picture: Picture) -> Pixels:
         """A picture as the network sees it before normalisation: (S, S, 3) uint8."""
@@ -141,6 +187,7 @@ class Classifier:
             ModelError: the name of a class is such that `load` would refuse the file.
             ResourceError: if it cannot be written.
         """
+        known = self.familiarity
         try:
             card = ModelCard(
                 network=self.network,
@@ -150,6 +197,7 @@ class Classifier:
                 mirror_below=self.mirror_below,
                 temperature=self.temperature,
                 sure_from=self.sure_from,
+                familiarity=FamiliarityCard.model_validate(known.figures()) if known else None,
                 recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
                 metrics=self.metrics,
                 created=self.created,
@@ -157,7 +205,10 @@ class Classifier:
             )
         except ValidationError as error:
             raise ModelError(f"`{path}` is not written: {first_fault(error)}.") from error
-        write_tensors(Path(path), self.model.state_dict(), {HEADER: card.model_dump_json()})
+        # Without it the file is as it was before there was any, and older versions take it too.
+        header = card.model_dump_json(exclude=None if known else {"familiarity"})
+        tensors = self.model.state_dict() | (known.tensors() if known else {})
+        write_tensors(Path(path), tensors, {HEADER: header})
 
 
 def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
@@ -173,12 +224,16 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         card = read_card(path, file.metadata)
         check_outline(path, file.shapes)
         classes = len(card.classes)
+        weights, rest = _divided(file.shapes)
         with _said_of(path):
-            check_shapes(card.network, file.shapes, num_classes=classes, stem=card.stem)
-        tensors = file.tensors()
+            check_shapes(card.network, weights, num_classes=classes, stem=card.stem)
+            if rest or card.familiarity:
+                check_familiarity(rest)
+        weights, rest = _divided(file.tensors())
     with _said_of(path):
-        check_kinds(tensors)
-        model = filled_model(card.network, tensors, num_classes=classes, stem=card.stem)
+        check_kinds(weights)
+        model = filled_model(card.network, weights, num_classes=classes, stem=card.stem)
+        familiarity = _familiarity(card, rest, model)
     size, recipe = card.preprocess, recipe_of(card)
     return Classifier(
         model=model.to(device),
@@ -190,11 +245,31 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         mirror_below=card.mirror_below,
         temperature=card.temperature,
         sure_from=card.sure_from,
+        familiarity=familiarity,
         max_pixels=recipe.data.max_pixels if recipe else None,
         metrics=dict(card.metrics),
         created=card.created,
         version=card.version,
     )
+
+
+T = TypeVar("T")
+
+
+def _divided(named: Mapping[str, T]) -> tuple[dict[str, T], dict[str, T]]:
+    """What is of the network, and what is of its `Familiarity`."""
+    rest = {name: value for name, value in named.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in named.items() if name not in rest}, rest
+
+
+def _familiarity(
+    card: ModelCard, tensors: Mapping[str, Tensor], model: ResNet
+) -> Familiarity | None:
+    if not tensors:
+        return None
+    if card.familiarity is None:
+        raise ModelError("its description is damaged (familiarity: Field required).")
+    return restored(tensors, card.familiarity.model_dump(), feature_widths(model))
 
 
 @contextmanager

@@ -5,19 +5,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from shortcut.answers import Evaluation, answer_table
 from shortcut.calibration import fit_temperature
 from shortcut.classifier import Classifier, load
 from shortcut.data.cache import Keeping
 from shortcut.data.ledger import count_look, describe_looks
+from shortcut.data.loaders import Chosen, EvaluationLoader
 from shortcut.data.samples import Sample
 from shortcut.data.sources import default_cache
 from shortcut.disk import write_whole
 from shortcut.errors import DataError
-from shortcut.evaluation import answering, evaluating
+from shortcut.evaluation import answering, describing_features, evaluating
 from shortcut.events import Event, Measured, Notice, Saved
+from shortcut.familiarity import ENOUGH, FLAGGED, MOST_KNOWN, Familiarity, fit
 from shortcut.job import Job
 from shortcut.metrics import Scores, at_temperature, read_answers
+from shortcut.models.stages import feature_widths
 from shortcut.runfolder import Facts
 
 
@@ -53,6 +58,7 @@ def conclude(
     best, val = yield from _calibrate(best, job, facts.measured_on)
     measured = {facts.measured_on: val}
     yield _measured(facts.measured_on, val.scores)
+    best = replace(best, familiarity=(yield from _familiarise(best, job)))
     if "test" in parts and facts.measured_on == "val":
         test = yield from _look_at_test(best, parts["test"], job, keeping)
         measured |= {"test": test} if test else {}
@@ -76,8 +82,8 @@ def _calibrate(
     best: Classifier, job: Job, part: str
 ) -> Generator[Event, None, tuple[Classifier, Evaluation]]:
     """The classifier with scores that fit the pictures that chose it, and what it answers there."""
-    best = replace(best, temperature=1.0)  # it may have been concluded before
-    answers, truths = yield from answering(best, job.val)
+    best = replace(best, temperature=1.0, familiarity=None)  # it may have been concluded before
+    answers, truths, _ = yield from answering(best, job.val)
     temperature = fit_temperature(answers, truths)
     fitted = at_temperature(answers, temperature) if temperature != 1.0 else answers
     before, after = (
@@ -91,6 +97,36 @@ def _calibrate(
             f"{off[0]:.1%} and are by {off[1]:.1%}, on average"
         )
     return replace(best, temperature=temperature), after
+
+
+def _familiarise(best: Classifier, job: Job) -> Generator[Event, None, Familiarity | None]:
+    """What makes it tell pictures that are unlike those of the training, as evaluation sees
+    them."""
+    val, train = _some_of(job.val, job), job.train
+    if len(val.labels) < ENOUGH:
+        return None
+    plain = EvaluationLoader(
+        train.pictures, train.labels, train.preprocess, job.val.batch_size, train.threads
+    )
+    known = _some_of(plain, job)
+    total = len(known.labels) + len(val.labels)
+    features = yield from describing_features(best, known, 0, total)
+    others = yield from describing_features(best, val, len(features), total)
+    found = fit(features, others, feature_widths(best.model)[0])
+    if found:
+        yield Notice(
+            f"known from {len(features):,} training pictures what is like them: pictures as far "
+            f"off as 1 in {1 / FLAGGED:.0f} of val are called `unlike anything seen in training`"
+        )
+    return found
+
+
+def _some_of(batches: EvaluationLoader, job: Job) -> EvaluationLoader:
+    """At most MOST_KNOWN of the pictures, drawn by the seed, in their order."""
+    draw = np.random.default_rng((job.recipe.seed, len(batches.labels)))
+    places = np.sort(draw.permutation(len(batches.labels))[:MOST_KNOWN]).tolist()
+    labels = [batches.labels[place] for place in places]
+    return replace(batches, pictures=Chosen(batches.pictures, places), labels=labels, samples=())
 
 
 def _look_at_test(

@@ -14,7 +14,7 @@ from shortcut.data.samples import Sample
 from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
 from shortcut.metrics import Scores, count_answers, counts_length, read_answers, scores_of
-from shortcut.precision import EXACT, Precision
+from shortcut.precision import Precision
 from shortcut.world import ALONE, World
 
 
@@ -65,13 +65,14 @@ def evaluating(
     check_broken(read, max_broken)
     labels = label_positions(read.samples, classifier.classes)
     loader = EvaluationLoader(read.pictures, labels, classifier.preprocess, batch_size, threads)
-    answers, truths = yield from answering(classifier, loader)
+    answers, truths, distances = yield from answering(classifier, loader)
     return Evaluation(
         tuple(read.samples),
         read_answers(answers, truths),
         classifier.classes,
         left_out=tuple(read.broken),
         probabilities=answers,
+        distances=distances,
     )
 
 
@@ -101,16 +102,39 @@ def measuring(
     return scores_of(world.sum(torch.from_numpy(counts)).numpy(), classifier.classes)
 
 
-def answering(
-    classifier: Classifier, batches: EvaluationLoader
-) -> Generator[Event, None, tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """Answers in full precision, (N, classes) probabilities, and the truths, (N,)."""
+Judged = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32] | None]
+
+
+def answering(classifier: Classifier, batches: EvaluationLoader) -> Generator[Event, None, Judged]:
+    """Answers in full precision, (N, classes) probabilities, the truths, (N,), and how unlike those
+    of the training pictures are, (N,) as `Classifier.judge` gives it."""
     answers, truths = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
+    distances: list[NDArray[np.float32]] = []
     for done, batch in enumerate(batches, 1):
-        answers.append(classifier.answer(batch.images, EXACT).numpy())
+        given, far = classifier.judge(batch.images)
+        answers.append(given.numpy())
         truths.append(batch.labels.numpy())
+        distances += [] if far is None else [far]
         yield Progress("measuring", done, len(batches))
-    return np.concatenate(answers), np.concatenate(truths)
+    whole = np.concatenate(distances) if distances else None
+    return np.concatenate(answers), np.concatenate(truths), whole
+
+
+def describing_features(
+    classifier: Classifier, batches: EvaluationLoader, done: int, total: int
+) -> Generator[Event, None, NDArray[np.float32]]:
+    """(N, D) features as `Classifier.look` gives them.
+
+    Args:
+        done: pictures before these, of `total` in all.
+    """
+    found: list[NDArray[np.float32]] = []
+    for batch in batches:
+        _, features = classifier.look(batch.images)
+        found.append(features)
+        done += len(features)
+        yield Progress("features", done, total)
+    return np.concatenate(found)
 
 
 def label_positions(samples: Sequence[Sample], classes: Sequence[str]) -> list[int]:

@@ -78,7 +78,9 @@ def check_errors(errors: Sequence[str]) -> None:
 
 
 def named(prediction: Prediction) -> str:
-    """The label; where the classifier is not sure, that."""
+    """The label; where the classifier is not sure, or knows nothing like the picture, that."""
+    if prediction.unlike:
+        return f"unlike anything seen in training (perhaps {prediction.label})"
     return prediction.label if prediction.sure else f"not sure (perhaps {prediction.label})"
 
 
@@ -98,22 +100,24 @@ def as_text(answers: Sequence[Answer]) -> str:
 
 
 def as_json(answers: Sequence[Answer]) -> str:
-    """A list of objects with `file`, `label`, `sure`, `score`, `scores`, or `file` and `error`."""
+    """A list of objects with `file`, `label`, `sure`, `unlike`, `distance`, `score`, `scores`, or
+    `file` and `error`; `distance` is null where the classifier knows nothing of it."""
     return json.dumps([_record(answer) for answer in answers], indent=1, ensure_ascii=False)
 
 
 def as_csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
-    """A table with the columns file, label, sure, score, one for each class, error."""
+    """A table with the columns file, label, sure, unlike, score, one for each class, error."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["file", "label", "sure", "score", *classes, "error"])
+    table.writerow(["file", "label", "sure", "unlike", "score", *classes, "error"])
     for answer in answers:
         best = answer.prediction
         if best is None:
-            table.writerow([answer.file, "", "", "", *[""] * len(classes), answer.error])
+            table.writerow([answer.file, *[""] * 4, *[""] * len(classes), answer.error])
         else:
             scores = [f"{best.scores[name]:.6f}" for name in classes]
-            facts = best.label, "yes" if best.sure else "no", f"{best.score:.6f}"
+            flags = ("yes" if flag else "no" for flag in (best.sure, best.unlike))
+            facts = best.label, *flags, f"{best.score:.6f}"
             table.writerow([answer.file, *facts, *scores, ""])
     return out.getvalue().rstrip("\n")
 
@@ -126,6 +130,8 @@ def _record(answer: Answer) -> dict[str, object]:
         "file": str(answer.file),
         "label": best.label,
         "sure": best.sure,
+        "unlike": best.unlike,
+        "distance": best.distance,
         "score": best.score,
         "scores": best.scores,
     }

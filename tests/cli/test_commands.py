@@ -88,7 +88,7 @@ def test_predict_in_every_form_and_from_python(shortcut: Run, run: Path, tiny_ph
         csv.DictReader(io.StringIO(shortcut("predict", model, folder, "--format", "csv").out))
     )
     assert [row["label"] for row in table] == [answer["label"] for answer in answers]
-    assert set(table[0]) == {"file", "label", "sure", "score", "blue", "red", "error"}
+    assert set(table[0]) == {*("file", "label", "sure", "unlike", "score", "blue", "red", "error")}
     plain = shortcut("predict", model, folder, folder / "photo-01.png").out
     assert plain.count("photo-01.png") == 2
 

@@ -130,7 +130,7 @@ def test_answers_keep_any_text_apart(
     (record,) = json.loads(as_json(answers))
     assert set(record["scores"]) == set(classes)
     head, row = csv.reader(io.StringIO(as_csv(answers, found.classes)))
-    assert head == ["file", "label", "sure", "score", *classes, "error"]
+    assert head == ["file", "label", "sure", "unlike", "score", *classes, "error"]
     assert len(row) == len(head)
 
 

@@ -36,7 +36,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "pages",
         }
     ),
-    frozenset({"card", "classifier", "answers", "evaluation", "job", "step", "networks"}),
+    frozenset(
+        {"card", "familiarity", "classifier", "answers", "evaluation", "job", "step", "networks"}
+    ),
     frozenset(
         {
             "preparation",
@@ -66,7 +68,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "disk": frozenset({"errors"}),
     "recipe": frozenset({"errors", "settings"}),
     "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
-    "classifier": frozenset({"card"}),
+    "classifier": frozenset({"card", "familiarity"}),
     "evaluation": frozenset({"answers", "classifier"}),
     "job": frozenset({"classifier"}),
     "step": frozenset({"job"}),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from shortcut.cli.foreign import describe_unlike, find_foreign, judging_unlike
 from shortcut.cli.training import Data, Device, MaxPixels
 
 if TYPE_CHECKING:
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from shortcut.metrics import Scores
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
+MaxError = Annotated[
+    str | None,
+    typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
+]
+Foreign = Annotated[
+    Path | None,
+    typer.Option(help="Folder of other pictures: how well the model tells them from these."),
+]
+Output = Annotated[
+    Path | None, typer.Option(help="Folder for pictures: confusion matrix, reliability.")
+]
 
 
 def evaluate(
@@ -32,13 +44,9 @@ def evaluate(
         float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
     ] = 0.01,
     max_pixels: MaxPixels = None,
-    max_error: Annotated[
-        str | None,
-        typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for pictures: confusion matrix, reliability.")
-    ] = None,
+    max_error: MaxError = None,
+    foreign: Foreign = None,
+    output: Output = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
 ) -> None:
     """Measure a trained classifier on labelled pictures."""
@@ -51,6 +59,7 @@ def evaluate(
     if output is not None:
         sources.check_outside(output, data)
     classifier = load_model(model, device, max_pixels)
+    strangers = find_foreign(classifier, foreign) if foreign else []
     with console.Screen() as screen:
         reading = sources.reading_source(data, cache=sources.default_cache(), download=download)
         source = run_silently(heard(reading, screen.show))
@@ -60,9 +69,11 @@ def evaluate(
         limited = _set_limit(classifier, found, share, model) if share else ()
         for line in (*_remarks(chosen, source.name, found), *limited):
             screen.show(Notice(line))
+        judging = judging_unlike(classifier, found, strangers, batch_size)
+        unlike = run_silently(heard(judging, screen.show))
     if output is not None:
         _draw(found.scores, output)
-    _print(chosen, found, found.with_limit(classifier.sure_from), format_)
+    _print(chosen, found, (found.with_limit(classifier.sure_from), unlike), format_)
 
 
 def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
@@ -77,16 +88,24 @@ def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
     return remarks + [f"left out: {line}" for line in found.scores.left_out]
 
 
-def _print(part: str, found: "Evaluation", limit: dict[str, float], format_: str) -> None:
+def _print(
+    part: str,
+    found: "Evaluation",
+    more: tuple[dict[str, float], dict[str, object]],
+    format_: str,
+) -> None:
     from shortcut import console
 
+    limit, unlike = more
     if format_ == "json":
-        facts = {"part": part} | found.scores.as_dict() | limit
+        facts = {"part": part} | found.scores.as_dict() | limit | unlike
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     console.print_scores(found.scores)
     if limit:
         console.print_line(describe_limit(limit))
+    for line in describe_unlike(unlike, found.scores.images):
+        console.print_line(line)
 
 
 def parse_share(text: str) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from shortcut.data.augment import epoch_draws, epoch_order, training_views
 from shortcut.data.cache import Pictures
-from shortcut.data.preprocess import Preprocess
+from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.data.resident import Resident
 from shortcut.data.samples import Sample
 from shortcut.settings import AugmentSettings, ResizedCrop
@@ -37,6 +37,20 @@ class Batch:
     """So many of them count, from the first on; the others only keep the first company."""
     total: int
     """Pictures of the whole batch, of which other processes may have the rest."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some of the pictures, in the order of `places`."""
+
+    pictures: Pictures
+    places: Sequence[int]
+
+    def __getitem__(self, index: int) -> Pixels:
+        return self.pictures[self.places[index]]
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 @dataclass(frozen=True)
