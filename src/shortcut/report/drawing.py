@@ -12,7 +12,7 @@ from shortcut.disk import write_whole
 DPI = 150
 TRAIN, MEASURED = "#D55E00", "#0072B2"
 """Vermilion and blue of Okabe and Ito (2008), told apart by every kind of colour vision."""
-INK, FAINT = "#333333", "#E4E4E4"
+INK, MUTED, FAINT = "#333333", "#B0B0B0", "#E4E4E4"
 
 
 def tidy(axes: Axes, name: str) -> None:

@@ -66,7 +66,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "verdict": verdict,
         "remarks": report.remarks,
         "running": report.decisive is None,
-        "curves": _address(as_svg(curves_figure(report.history, report.run, report.part))),
+        "curves": _address(as_svg(curves_figure(report.history, "", report.part))),
         "parts": [_row(part, found.scores, say) for part, found in report.measured.items()],
         "confusions": [_confusion(one, say) for one in report.confusions],
         "findings": report.findings,

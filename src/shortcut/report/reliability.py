@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from shortcut.metrics import Scores, wilson_interval
-from shortcut.report.drawing import DPI, FAINT, INK, MEASURED, save, tidy
+from shortcut.report.drawing import DPI, INK, MEASURED, MUTED, save, tidy
 
 
 def draw_reliability(scores: Scores, path: Path) -> None:
@@ -40,7 +40,7 @@ def reliability_figure(scores: Scores) -> Figure:
     style = {"fmt": "o", "color": MEASURED, "markersize": 5, "linewidth": 1.2}
     above.errorbar(total / images, share, yerr=spread, label="and how often it is so", **style)
     edges = np.linspace(0, 1, len(scores.reliability) + 1)
-    below.bar(edges[:-1], scores.reliability[:, 0], np.diff(edges), align="edge", color=FAINT)
+    below.bar(edges[:-1], scores.reliability[:, 0], np.diff(edges), align="edge", color=MUTED)
     tidy(above, "share of right answers")
     tidy(below, "pictures")
     above.set(xlim=(0, 1), ylim=(0, 1))
