@@ -164,6 +164,6 @@ def test_a_limit_that_cannot_be_held_is_told_and_one_can_be_taken_back(
     assert shortcut("evaluate", model, tiny_photos, "--max-error", "none").code == 0
     assert library.load(model).sure_from == 0
     answers = shortcut("predict", model, tiny_photos / "red", "--format", "csv").out
-    assert answers.startswith("file,label,sure,score,") and ",yes," in answers
+    assert answers.startswith("file,label,sure,unlike,score,") and ",yes,no," in answers
     inside = shortcut("evaluate", model, tiny_photos, "--output", tiny_photos / "x")
     assert inside.code == 3 and "nothing is written" in inside.last_error_line
