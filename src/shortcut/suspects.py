@@ -31,9 +31,9 @@ class Suspects:
     """Where the pictures lie."""
 
     @property
-    def likely(self) -> int:
-        """How many labels are more likely wrong than right."""
-        return sum(one.likely for one in self.ranked)
+    def contradicted(self) -> int:
+        """How many labels are contradicted with confidence."""
+        return sum(one.contradicted for one in self.ranked)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -44,11 +44,11 @@ class Suspects:
                 "answer": one.answer,
                 "score": one.score,
                 "score_of_label": one.of_label,
-                "likely": one.likely,
+                "contradicted": one.contradicted,
             }
             for one in self.ranked
         ]
-        return {"labels": self.images, "likely_wrong": self.likely, "suspects": rows}
+        return {"labels": self.images, "contradicted": self.contradicted, "suspects": rows}
 
 
 def suspecting(

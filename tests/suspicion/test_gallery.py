@@ -12,8 +12,8 @@ from shortcut.suspicion import Suspect, render_gallery
 from shortcut.suspicion.page import SHOWN
 
 
-def suspect(folder: Path, number: int, *, likely: bool = True) -> Suspect:
-    return Suspect(Sample(folder / f"{number}<.png", "a<b"), 'c"d', 0.9, 0.1, likely)
+def suspect(folder: Path, number: int, *, contradicted: bool = True) -> Suspect:
+    return Suspect(Sample(folder / f"{number}<.png", "a<b"), 'c"d', 0.9, 0.1, contradicted)
 
 
 def test_the_page_allows_its_own_script_and_no_other(tmp_path: Path) -> None:
@@ -30,11 +30,11 @@ def test_names_are_escaped_and_pictures_shown(tmp_path: Path) -> None:
     page = render_gallery([suspect(tmp_path, 0), suspect(tmp_path, 1)], tmp_path, "x<y", 10)
     assert "x&lt;y" in page and 'data-path="0&lt;.png"' in page and 'data-class="c&#34;d"' in page
     assert page.count("data:image/jpeg") == 1 and page.count("cannot be read") == 1
-    assert "About 2 of 10 labels may be wrong." in page
+    assert "2 of 10 labels are contradicted with confidence." in page
 
 
 def test_no_more_are_shown_than_a_person_looks_at(tmp_path: Path) -> None:
-    many = [suspect(tmp_path, n, likely=False) for n in range(SHOWN + 5)]
+    many = [suspect(tmp_path, n, contradicted=False) for n in range(SHOWN + 5)]
     page = render_gallery(many, tmp_path, "x", 1000, "zh")
     assert page.count("<fieldset") == SHOWN and "另有 5 项" in page
     assert "每个回答都与标签一致" in render_gallery([], tmp_path, "x", 1000, "zh")

@@ -1,4 +1,4 @@
-"""Which labels are believed least, and which are likely wrong."""
+"""Which labels are believed least, and which are contradicted."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ def test_by_hand() -> None:
     assert [one.sample.path.name for one in found] == ["2.png", "3.png"]
     assert [one.answer for one in found] == ["bee", "bee"]
     # `bee` is usually 0.85 where it is the label: 0.95 is as much, 0.6 is not.
-    assert [one.likely for one in found] == [True, False]
+    assert [one.contradicted for one in found] == [True, False]
     assert [round(one.of_label, 2) for one in found] == [0.05, 0.4]
 
 
@@ -63,7 +63,7 @@ def test_planted_errors_come_first() -> None:
     found = rank_labels(evaluation(answers, labels))
     first = {int(one.sample.path.stem) for one in found[:100]}
     assert len(first & set(wrong)) >= 45
-    assert 30 < sum(one.likely for one in found) < 120
+    assert 30 < sum(one.contradicted for one in found) < 120
 
 
 def test_the_list_changes_nothing_until_somebody_chooses() -> None:

@@ -82,4 +82,7 @@ def _show(
     ]
     if rows:
         console.print_table(None, ["picture", "label", "rather", "score"], rows, right=(3,))
-    console.print_line(f"about {found.likely:,} of {found.images:,} labels may be wrong")
+    console.print_line(
+        f"{found.contradicted:,} of {found.images:,} labels are contradicted with confidence; "
+        "the network may be wrong too"
+    )

@@ -26,16 +26,16 @@ def render_gallery(
         images: how many labels were looked at.
     """
     say = speak(lang)
-    likely = sum(one.likely for one in suspects)
+    contradicted = sum(one.contradicted for one in suspects)
     script = (resources.files("shortcut") / "pages" / "suspects.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
         "title": say(f"Labels to look at in {name}", f"{name} 中值得核对的标签"),
         "verdict": say(
-            f"About {likely:,} of {images:,} labels may be wrong.",
-            f"{images:,} 个标签中约有 {likely:,} 个可能有误。",
+            f"{contradicted:,} of {images:,} labels are contradicted with confidence.",
+            f"{images:,} 个标签中有 {contradicted:,} 个受到有力的反驳。",
         ),
-        "colour": "warning" if likely else "good",
+        "colour": "warning" if contradicted else "good",
         "suspects": [_card(one, root) for one in suspects[:SHOWN]],
         "script": script,
         "digest": f"sha256-{digest}",
@@ -55,6 +55,6 @@ def _card(one: Suspect, root: Path) -> dict[str, object]:
         "answer": printable(one.answer),
         "class": one.answer,
         "score": f"{one.score:.1%}",
-        "likely": one.likely,
+        "contradicted": one.contradicted,
         "address": picture_address(small) if small else "",
     }

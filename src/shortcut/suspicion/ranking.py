@@ -1,8 +1,9 @@
 """Labels in the order of how little a classifier that has not seen them believes them.
 
 This is the ranking by self-confidence of confident learning (Northcutt et al. 2021,
-arXiv:1911.00068, section 3.2), and its count of errors: a label is likely wrong where another class
-is at least as probable as it usually is for pictures that bear its name (section 3.1).
+arXiv:1911.00068, section 3.2). A label is contradicted with confidence where another class is at
+least as probable as it usually is for pictures that bear its name (section 3.1): the better the
+classifier, the more of these are wrong.
 """
 
 import csv
@@ -30,8 +31,8 @@ class Suspect:
     """Probability of the answer, 0 to 1."""
     of_label: float
     """Probability of the label."""
-    likely: bool
-    """Whether the label is more likely wrong than right."""
+    contradicted: bool
+    """Whether the answer is as probable as it usually is where it is the label."""
 
 
 def rank_labels(found: Evaluation) -> list[Suspect]:
