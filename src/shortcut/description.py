@@ -9,6 +9,7 @@ import io
 from collections.abc import Generator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from shortcut.record import PredictedFile, Record, render_record
 from shortcut.reporting import writing_progress, writing_report
 from shortcut.runfolder import Facts, read_facts
 from shortcut.runlog import read_events
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FILES = {
     "best.safetensors": "the best classifier: weights, classes, preprocessing, recipe, figures",
@@ -64,31 +68,41 @@ def describing(folder: Path, lang: Lang | None = None) -> Generator[Event, None,
     record = _record(folder, facts, best, measured)
     # Here, not above: matplotlib takes a second that nobody should wait for before the first step.
     from shortcut.report.charts import draw_curves
+    from shortcut.report.drawing import as_svg
 
-    draw_curves(record.history, folder / "curves.png", title=folder.name, part=record.validated_on)
+    places = {"title": folder.name, "part": record.validated_on}
+    curves = draw_curves(record.history, folder / "curves.png", **places)
     yield Saved("curves", folder / "curves.png")
-    save_confusion(record.test or record.val, folder)
+    matrix = save_confusion(record.test or record.val, folder)
     yield Saved("confusion matrix", folder / "confusion_matrix.png")
     write_whole(folder / "record.md", render_record(record, lang))
     yield Saved("record", folder / "record.md")
-    yield from writing_report(folder, facts, lang, record, best, measured)
+    yield from writing_report(
+        *(folder, facts, lang),
+        record=record,
+        best=best,
+        measured=measured,
+        drawings=(as_svg(curves), as_svg(matrix, tight=True)),
+    )
 
 
-def save_confusion(scores: Scores, folder: Path) -> None:
-    """Write the confusion matrix as `confusion_matrix.csv` and `.png` into `folder`.
+def save_confusion(scores: Scores, folder: Path) -> "Figure":
+    """Write the confusion matrix as `confusion_matrix.csv` and `.png` into `folder`; returns the
+    drawing.
 
     Raises:
         ResourceError: if they cannot be written.
     """
     from shortcut.report.charts import draw_confusion
 
-    draw_confusion(scores, folder / "confusion_matrix.png")
+    figure = draw_confusion(scores, folder / "confusion_matrix.png")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["truth \\ answer", *scores.classes])
     for name, row in zip(scores.classes, scores.confusion.tolist(), strict=True):
         writer.writerow([name, *row])
     write_whole(folder / "confusion_matrix.csv", table.getvalue())
+    return figure
 
 
 def _record(

@@ -23,8 +23,8 @@ from shortcut.metrics import Z95
 PREFIX = "familiarity."
 """Of the names of its tensors in a model file."""
 MOST_KNOWN = 1000
-"""Pictures of the training that are remembered: to look at them takes as long as some hundred steps,
-and twice as many tell hardly better (an AUROC of 0.860 for 0.856)."""
+"""Pictures of the training that are remembered: to look at them takes time, and twice as many tell
+hardly better (an AUROC of 0.860 for 0.856)."""
 ENOUGH = 100
 """Pictures of val; fewer say too little of where the most unlike hundredth begins."""
 FLAGGED = 0.01

@@ -36,11 +36,17 @@ def writing_report(
     folder: Path,
     facts: Facts,
     lang: Lang,
+    *,
     record: Record,
     best: Classifier,
     measured: Mapping[str, Evaluation],
+    drawings: tuple[bytes, bytes],
 ) -> Generator[Event, None, None]:
-    """Write `report.html` of a finished run."""
+    """Write `report.html` of a finished run.
+
+    Args:
+        drawings: curves and confusion matrix as SVG.
+    """
     from shortcut.report.mistakes import find_confusions
     from shortcut.report.page import Report, render_report
 
@@ -53,6 +59,8 @@ def writing_report(
         epochs=len(record.history),
         history=record.history,
         part=facts.measured_on,
+        curves=drawings[0],
+        matrix=drawings[1],
         measured=measured,
         confusions=confusions,
         remarks=_remarks(record, best, decisive, lang),
@@ -86,6 +94,8 @@ def draw_progress(folder: Path, facts: Facts, history: Sequence[EpochEnd], lang:
     Args:
         history: epochs that are over, at least one.
     """
+    from shortcut.report.charts import curves_figure
+    from shortcut.report.drawing import as_svg
     from shortcut.report.page import Report, render_report
 
     report = Report(
@@ -93,6 +103,8 @@ def draw_progress(folder: Path, facts: Facts, history: Sequence[EpochEnd], lang:
         epochs=history[-1].epochs,
         history=history,
         part=facts.measured_on,
+        curves=as_svg(curves_figure(history, folder.resolve().name, facts.measured_on)),
+        matrix=b"",
         measured={},
         confusions=(),
         remarks=[read_curve(history).sentence(lang)],

@@ -28,14 +28,18 @@ WITH_SHARES, WITH_COUNTS, ALL_NAMED = 12, 25, 130
 LONGEST_NAME, LONGEST_TITLE = 24, 45
 
 
-def draw_curves(history: Sequence[EpochEnd], path: Path, *, title: str, part: str = "val") -> None:
-    """Write `curves_figure` as a PNG of 1200 x 1185 pixels.
+def draw_curves(
+    history: Sequence[EpochEnd], path: Path, *, title: str, part: str = "val"
+) -> Figure:
+    """Write `curves_figure` as a PNG of 1200 x 1185 pixels, and return it.
 
     Raises:
         ValueError: if `history` is empty.
         ResourceError: if `path` cannot be written; an older picture is untouched.
     """
-    save(curves_figure(history, title, part), path)
+    figure = curves_figure(history, title, part)
+    save(figure, path)
+    return figure
 
 
 def curves_figure(history: Sequence[EpochEnd], title: str, part: str = "val") -> Figure:
@@ -79,13 +83,15 @@ def curves_figure(history: Sequence[EpochEnd], title: str, part: str = "val") ->
     return figure
 
 
-def draw_confusion(scores: Scores, path: Path) -> None:
-    """Write `confusion_figure` as a PNG.
+def draw_confusion(scores: Scores, path: Path) -> Figure:
+    """Write `confusion_figure` as a PNG, and return it.
 
     Raises:
         ResourceError: if `path` cannot be written; an older picture is untouched.
     """
-    save(confusion_figure(scores), path, tight=True)
+    figure = confusion_figure(scores)
+    save(figure, path, tight=True)
+    return figure
 
 
 def confusion_figure(scores: Scores) -> Figure:

@@ -37,6 +37,7 @@ def as_svg(figure: Figure, *, tight: bool = False) -> bytes:
             transparent=True,
             metadata={"Date": None, "Creator": None},
         )
+    _lay_out_no_more(figure)
     return drawn.getvalue()
 
 
@@ -54,4 +55,11 @@ def save(figure: Figure, path: Path, *, tight: bool = False) -> None:
         pad_inches=0.15,
         metadata={"Software": None},
     )
+    _lay_out_no_more(figure)
     write_whole(path, drawn.getvalue())
+
+
+def _lay_out_no_more(figure: Figure) -> None:
+    """It may be written in another format too, and to find the places takes most of the time."""
+    if figure.get_layout_engine() is not None:
+        figure.set_layout_engine("none")

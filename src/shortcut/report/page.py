@@ -10,7 +10,6 @@ from shortcut.events import EpochEnd
 from shortcut.language import Lang, Say, speak
 from shortcut.metrics import Scores
 from shortcut.pages import picture_address, render
-from shortcut.report.charts import confusion_figure, curves_figure
 from shortcut.report.drawing import as_svg
 from shortcut.report.mistakes import Confusion
 from shortcut.report.reliability import reliability_figure
@@ -31,6 +30,10 @@ class Report:
     """Those that are over, at least one."""
     part: Literal["val", "test"]
     """The part that chose the best epoch."""
+    curves: bytes
+    """Drawn, as SVG."""
+    matrix: bytes
+    """The same of the confusion matrix; empty while the training runs."""
     measured: Mapping[str, Evaluation]
     """By part; empty while the training runs."""
     confusions: Sequence[Confusion]
@@ -66,7 +69,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "verdict": verdict,
         "remarks": report.remarks,
         "running": report.decisive is None,
-        "curves": _address(as_svg(curves_figure(report.history, "", report.part))),
+        "curves": _address(report.curves),
         "parts": [_row(part, found.scores, say) for part, found in report.measured.items()],
         "confusions": [_confusion(one, say) for one in report.confusions],
         "findings": report.findings,
@@ -77,7 +80,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "footer": say("Made by shortcut.", "由 shortcut 生成。"),
     }
     if report.decisive:
-        values |= _figures(*report.decisive, say)
+        values |= _figures(*report.decisive, say) | {"matrix": _address(report.matrix)}
     return render("report.html", values, lang)
 
 
@@ -151,7 +154,6 @@ def _figures(part: str, scores: Scores, say: Say) -> dict[str, object]:
     off = scores.calibration_error or 0.0
     return {
         "part": part,
-        "matrix": _address(as_svg(confusion_figure(scores), tight=True)),
         "classes": rows,
         "reliability": _address(as_svg(reliability_figure(scores))),
         "calibration": say(
