@@ -52,7 +52,7 @@ def test_the_folder_alone_gives_the_same_bytes_again(copied: Path) -> None:
 
 def test_the_report_says_what_was_measured_and_how_to_repeat_it(run: Path) -> None:
     text = page(run)
-    scores = re.search(r"Right on ([\d.]+)% of 24 test pictures that took no part", text)
+    scores = re.search(r"Right on ([\d.]+) % of 24 test pictures that took no part", text)
     assert scores and "95 % interval" in text
     for heading in ("Curves", "Confusion matrix", "Classes", "Mistakes", "Calibration", "Record"):
         assert f"<h2>{heading}" in text

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from shortcut.classifier import Classifier as Classifier
     from shortcut.classifier import Prediction as Prediction
     from shortcut.classifier import load as load
+    from shortcut.comparison.story import Contest as Contest
+    from shortcut.comparison.story import compare as compare
     from shortcut.conclusion import Outcome as Outcome
-    from shortcut.contest.story import Contest as Contest
-    from shortcut.contest.story import compare as compare
     from shortcut.data.sources import read_source as read_source
     from shortcut.diagram.picture import draw_diagram as draw_diagram
     from shortcut.errors import ShortcutError as ShortcutError
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Classifier": "shortcut.classifier",
-    "Contest": "shortcut.contest.story",
+    "Contest": "shortcut.comparison.story",
     "Outcome": "shortcut.conclusion",
     "Prediction": "shortcut.classifier",
     "Recipe": "shortcut.settings",
     "Scores": "shortcut.metrics",
     "ShortcutError": "shortcut.errors",
     "Summary": "shortcut.summary.rows",
-    "compare": "shortcut.contest.story",
+    "compare": "shortcut.comparison.story",
     "create_model": "shortcut.models.variants",
     "draw_diagram": "shortcut.diagram.picture",
     "evaluate": "shortcut.evaluation",

@@ -17,9 +17,9 @@ from shortcut.data.samples import Sample
 from shortcut.data.sources import default_cache
 from shortcut.disk import write_whole
 from shortcut.errors import DataError
-from shortcut.evaluation import answering, describing_features, evaluating
+from shortcut.evaluation import describing_features, evaluating, looking
 from shortcut.events import Event, Measured, Notice, Saved
-from shortcut.familiarity import ENOUGH, FLAGGED, MOST_KNOWN, Familiarity, fit
+from shortcut.familiarity import ENOUGH, FLAGGED, MOST_KNOWN, Familiarity, Features, fit
 from shortcut.job import Job
 from shortcut.metrics import Scores, at_temperature, read_answers
 from shortcut.models.stages import feature_widths
@@ -55,35 +55,36 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    best, val = yield from _calibrate(best, job, facts.measured_on)
-    measured = {facts.measured_on: val}
+    best, val, features = yield from _calibrate(best, job, facts.measured_on)
     yield _measured(facts.measured_on, val.scores)
-    best = replace(best, familiarity=(yield from _familiarise(best, job)))
+    best = replace(best, familiarity=(yield from _familiarise(best, job, features)))
+    test = None
     if "test" in parts and facts.measured_on == "val":
         test = yield from _look_at_test(best, parts["test"], job, keeping)
-        measured |= {"test": test} if test else {}
     figures = {
         "train_images": len(job.train.labels),
         "machine": f"{facts.system}, {facts.cpus} cores, {job.precision.describe()}",
         "val_accuracy": val.scores.accuracy,
         "val_images": val.scores.images,
     }
-    test = measured["test"].scores if "test" in measured and facts.measured_on == "val" else None
     if test:
-        figures |= {"test_accuracy": test.accuracy, "test_images": test.images}
+        figures |= {"test_accuracy": test.scores.accuracy, "test_images": test.scores.images}
     best = replace(best, metrics=best.metrics | figures)
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
+    measured = {facts.measured_on: val} | ({"test": test} if test else {})
     write_whole(folder / "answers.csv", answer_table(measured, Path(facts.data_root)))
-    return Outcome(folder, best, val.scores, test, facts.measured_on)
+    return Outcome(folder, best, val.scores, test.scores if test else None, facts.measured_on)
 
 
 def _calibrate(
     best: Classifier, job: Job, part: str
-) -> Generator[Event, None, tuple[Classifier, Evaluation]]:
-    """The classifier with scores that fit the pictures that chose it, and what it answers there."""
+) -> Generator[Event, None, tuple[Classifier, Evaluation, Features]]:
+    """The classifier with scores that fit the pictures that chose it, what it answers there, and
+    features of some of them."""
     best = replace(best, temperature=1.0, familiarity=None)  # it may have been concluded before
-    answers, truths, _ = yield from answering(best, job.val)
+    kept = set(_drawn(len(job.val.labels), job))
+    answers, truths, features = yield from looking(best, job.val, kept)
     temperature = fit_temperature(answers, truths)
     fitted = at_temperature(answers, temperature) if temperature != 1.0 else answers
     before, after = (
@@ -96,22 +97,29 @@ def _calibrate(
             f"scores calibrated on {part} (temperature {temperature:.2f}): there they were off by "
             f"{off[0]:.1%} and are by {off[1]:.1%}, on average"
         )
-    return replace(best, temperature=temperature), after
+    return replace(best, temperature=temperature), after, features
 
 
-def _familiarise(best: Classifier, job: Job) -> Generator[Event, None, Familiarity | None]:
-    """What makes it tell pictures that are unlike those of the training, as evaluation sees
-    them."""
-    val, train = _some_of(job.val, job), job.train
-    if len(val.labels) < ENOUGH:
+def _familiarise(
+    best: Classifier, job: Job, others: Features
+) -> Generator[Event, None, Familiarity | None]:
+    """What makes it tell pictures that are unlike those of the training, as evaluation sees them.
+
+    Args:
+        others: features of pictures that took no part in the training.
+    """
+    if len(others) < ENOUGH:
         return None
-    plain = EvaluationLoader(
-        train.pictures, train.labels, train.preprocess, job.val.batch_size, train.threads
+    train = job.train
+    places = _drawn(len(train.labels), job)
+    known = EvaluationLoader(
+        Chosen(train.pictures, places),
+        [train.labels[place] for place in places],
+        train.preprocess,
+        job.val.batch_size,
+        train.threads,
     )
-    known = _some_of(plain, job)
-    total = len(known.labels) + len(val.labels)
-    features = yield from describing_features(best, known, 0, total)
-    others = yield from describing_features(best, val, len(features), total)
+    features = yield from describing_features(best, known)
     found = fit(features, others, feature_widths(best.model)[0])
     if found:
         yield Notice(
@@ -121,12 +129,10 @@ def _familiarise(best: Classifier, job: Job) -> Generator[Event, None, Familiari
     return found
 
 
-def _some_of(batches: EvaluationLoader, job: Job) -> EvaluationLoader:
-    """At most MOST_KNOWN of the pictures, drawn by the seed, in their order."""
-    draw = np.random.default_rng((job.recipe.seed, len(batches.labels)))
-    places = np.sort(draw.permutation(len(batches.labels))[:MOST_KNOWN]).tolist()
-    labels = [batches.labels[place] for place in places]
-    return replace(batches, pictures=Chosen(batches.pictures, places), labels=labels, samples=())
+def _drawn(count: int, job: Job) -> list[int]:
+    """Places of at most MOST_KNOWN of so many pictures, drawn by the seed, in order."""
+    draw = np.random.default_rng((job.recipe.seed, count))
+    return sorted(draw.permutation(count)[:MOST_KNOWN].tolist())
 
 
 def _look_at_test(
@@ -145,7 +151,7 @@ def _look_at_test(
         yield Notice(f"left out of test: {line}")
     yield _measured("test", test.scores)
     if (looks := count_look(samples, default_cache(), "train")) > 1:
-        yield Notice(describe_looks(looks))
+        yield Notice(describe_looks(looks)[0])
     return test
 
 

@@ -1,6 +1,6 @@
 """Measuring a classifier on labelled pictures. Labels are matched by name, never by position."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 import numpy as np
 import torch
@@ -120,20 +120,30 @@ def answering(classifier: Classifier, batches: EvaluationLoader) -> Generator[Ev
     return np.concatenate(answers), np.concatenate(truths), whole
 
 
-def describing_features(
-    classifier: Classifier, batches: EvaluationLoader, done: int, total: int
-) -> Generator[Event, None, NDArray[np.float32]]:
-    """(N, D) features as `Classifier.look` gives them.
-
-    Args:
-        done: pictures before these, of `total` in all.
-    """
+def looking(
+    classifier: Classifier, batches: EvaluationLoader, kept: Collection[int]
+) -> Generator[Event, None, tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]]:
+    """As `answering`, of a classifier that knows nothing of its pictures yet: answers, truths, and
+    (n, D) features as `Classifier.look` gives them, of the pictures at the places `kept`."""
+    answers, truths = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
     found: list[NDArray[np.float32]] = []
-    for batch in batches:
-        _, features = classifier.look(batch.images)
-        found.append(features)
-        done += len(features)
-        yield Progress("features", done, total)
+    for done, batch in enumerate(batches, 1):
+        given, features = classifier.look(batch.images)
+        answers.append(given.numpy())
+        truths.append(batch.labels.numpy())
+        found.append(features[[place in kept for place in batch.indices]])
+        yield Progress("measuring", done, len(batches))
+    return np.concatenate(answers), np.concatenate(truths), np.concatenate(found)
+
+
+def describing_features(
+    classifier: Classifier, batches: EvaluationLoader
+) -> Generator[Event, None, NDArray[np.float32]]:
+    """(N, D) features as `Classifier.look` gives them."""
+    found: list[NDArray[np.float32]] = []
+    for done, batch in enumerate(batches, 1):
+        found.append(classifier.look(batch.images)[1])
+        yield Progress("features", done, len(batches))
     return np.concatenate(found)
 
 

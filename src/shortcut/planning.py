@@ -98,8 +98,7 @@ class Work:
     def ending(self, costs: Costs) -> float:
         """Seconds from the last epoch to the last file."""
         # The best classifier is measured once more, in float32, and looks at what it is to know.
-        looks = min(self.train, MOST_KNOWN) + min(self.val, MOST_KNOWN)
-        known = looks if self.val >= ENOUGH else 0
+        known = min(self.train, MOST_KNOWN) if self.val >= ENOUGH else 0
         return CLOSING + (self.val + self.test + known) * costs.measuring
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from shortcut.answers import Evaluation
 from shortcut.checks.wording import LEVELS
 from shortcut.classifier import Classifier
+from shortcut.data.folders import printable
 from shortcut.data.samples import Sample
 from shortcut.data.thumbnails import as_jpeg, make_thumbnail
 from shortcut.disk import digest_of_file, write_whole
@@ -18,9 +19,9 @@ from shortcut.errors import DecodeError, ModelError, ResourceError
 from shortcut.events import EpochEnd, Event, Progress, Saved
 from shortcut.heatmaps import grad_cam
 from shortcut.job import Job
-from shortcut.language import Lang, Say, speak
+from shortcut.language import Lang, Say, duration, part_name, percent, speak
 from shortcut.metrics import Scores
-from shortcut.record import Record, duration, fact_rows, honesty, read_curve
+from shortcut.record import Record, fact_rows, honesty, read_curve
 from shortcut.runfolder import Facts
 from shortcut.runlog import read_events
 
@@ -171,11 +172,11 @@ def _remarks(record: Record, best: Classifier, found: Evaluation, lang: Lang) ->
     if weak := _weakest(found.scores, say):
         remarks.append(weak)
     if best.temperature != 1.0:
+        part, degrees = part_name(record.validated_on, say), f"{best.temperature:.2f}"
         remarks.append(
             say(
-                f"Scores were calibrated on {record.validated_on} (temperature "
-                f"{best.temperature:.2f}).",
-                f"得分已在{record.validated_on}上校准（温度 {best.temperature:.2f}）。",
+                f"Scores were calibrated on {part} (temperature {degrees}).",
+                f"得分已在{part}上校准（温度 {degrees}）。",
             )
         )
     if limit := found.with_limit(best.sure_from):
@@ -183,9 +184,9 @@ def _remarks(record: Record, best: Classifier, found: Evaluation, lang: Lang) ->
         remarks.append(
             say(
                 f"Answers that score less than {best.sure_from:.2f} are called “not sure”; "
-                f"{share:.1%} of these pictures score more.",
+                f"{percent(share, say)} of these pictures score more.",
                 f"得分低于 {best.sure_from:.2f} 的回答标为“不确定”；"
-                f"这些图片中 {share:.1%} 高于此值。",
+                f"这些图片中 {percent(share, say)} 高于此值。",
             )
         )
     return remarks
@@ -198,10 +199,12 @@ def _weakest(scores: Scores, say: Say) -> str:
     best = max(known, key=lambda one: one.recall)
     if weak.interval[1] >= best.interval[0]:
         return ""
+    names = printable(weak.label), printable(best.label)
+    shares = percent(weak.recall, say), percent(best.recall, say)
     return say(
-        f"The weakest class is {weak.label}: {weak.recall:.1%} of its pictures are found, of "
-        f"{best.label} {best.recall:.1%}.",
-        f"最弱的类别是 {weak.label}，召回率 {weak.recall:.1%}；{best.label} 为 {best.recall:.1%}。",
+        f"The weakest class is {names[0]}: {shares[0]} of its pictures are found, of {names[1]} "
+        f"{shares[1]}.",
+        f"最弱的类别是 {names[0]}，召回率 {shares[0]}；{names[1]} 为 {shares[1]}。",
     )
 
 

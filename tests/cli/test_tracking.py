@@ -36,7 +36,6 @@ def test_an_unknown_tracker_is_refused(shortcut: Run, tiny_photos: Path) -> None
 def test_train_and_resume_write_the_same_curves(
     shortcut: Run, tiny_photos: Path, tiny_recipe: Path
 ) -> None:
-    pytest.importorskip("tensorboard")
     from tests.tracking.reading import scalars
 
     # Given twice it tracks once.

@@ -51,12 +51,11 @@ FLOORS: tuple[frozenset[str], ...] = (
             "heatmaps",
         }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
-        | {"comparison", "suspicion"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
-        | {"description", "reporting", "explanation", "contest"}
-        | {"crossvalidation", "suspects"}
+        | {"description", "reporting", "explanation"}
+        | {"comparison", "crossvalidation", "suspects"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),

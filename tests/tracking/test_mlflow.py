@@ -18,8 +18,6 @@ from shortcut.events import EpochEnd, Event, Notice, Step
 from shortcut.runs import resuming, training
 from shortcut.tracking import following, tracked
 
-pytest.importorskip("mlflow")
-pytest.importorskip("sqlalchemy")
 # MLflow's own use of sqlalchemy warns of its future.
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -13,8 +13,6 @@ from shortcut.events import EpochEnd, Notice, Step
 from shortcut.runs import resuming, training
 from shortcut.tracking import tracked
 
-pytest.importorskip("tensorboard")
-
 
 @pytest.fixture
 def photos(tiny_photos: Path) -> Path:

@@ -4,10 +4,11 @@ for one picture, surplus copies."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shortcut.checks.findings import Example, Finding, Text, found
+from shortcut.checks.findings import Example, Finding, found
 from shortcut.checks.wording import CONFLICT, COPIES, LEAK, MIRRORED
 from shortcut.data.copies import Pair, group_copies
 from shortcut.data.looks import Look
+from shortcut.language import Text
 
 MEASURED = ("test", "val")
 """Parts whose pictures stay where a copy stands in training: they are what is measured on."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from shortcut.language import Text
+
 Level = Literal["error", "warning", "note"]
 """An error spoils a training or its figures, a warning may, a note is good to know."""
 Sure = Literal["certain", "likely", "look"]
 """`look`: only a person can tell."""
-Text = tuple[str, str]
-"""English and Chinese."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from shortcut.checks.findings import Example, Finding, Kind, Text, found
+from shortcut.checks.findings import Example, Finding, Kind, found
 from shortcut.checks.wording import (
     ANIMATED,
     BLANK,
@@ -22,6 +22,7 @@ from shortcut.checks.wording import (
     UNREADABLE,
 )
 from shortcut.data.looks import Look
+from shortcut.language import Text
 
 # Chosen by looking at the most extreme of 10,000 photos of cats and dogs.
 BLANK_BELOW = 4.0

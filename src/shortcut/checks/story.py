@@ -10,7 +10,7 @@ import numpy as np
 
 from shortcut.checks.copies import check_copies
 from shortcut.checks.counts import check_counts
-from shortcut.checks.findings import Finding, Text
+from shortcut.checks.findings import Finding
 from shortcut.checks.layout import check_layout, read_anyhow
 from shortcut.checks.pictures import check_pictures
 from shortcut.checks.wording import LEVELS
@@ -20,6 +20,7 @@ from shortcut.data.samples import Source
 from shortcut.data.sources import reading_source
 from shortcut.errors import DataError
 from shortcut.events import Event
+from shortcut.language import Text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from shortcut.cli.training import Device, Format, Quiet
 from shortcut.language import Lang, speak
 
 if TYPE_CHECKING:
-    from shortcut.contest import Contest
+    from shortcut.comparison import Contest
 
 
 def compare(
@@ -35,7 +35,7 @@ def compare(
 ) -> None:
     """Is one trained classifier really better than another? On the same pictures, by McNemar."""
     from shortcut import console
-    from shortcut.contest import comparing, find_entries, render_page
+    from shortcut.comparison import comparing, find_entries, render_page
     from shortcut.data.sources import check_outside
     from shortcut.disk import write_whole
     from shortcut.events import Notice, Saved, heard, run_silently
@@ -62,7 +62,7 @@ def compare(
 
 def _print_tables(found: "Contest", lang: Lang) -> None:
     from shortcut import console
-    from shortcut.contest import result_tables, verdict
+    from shortcut.comparison import result_tables, verdict
 
     say = speak(lang)
     for table in result_tables(found, say):

@@ -73,16 +73,17 @@ def evaluate(
         unlike = run_silently(heard(judging, screen.show))
     if output is not None:
         _draw(found.scores, output)
-    _print(chosen, found, (found.with_limit(classifier.sure_from), unlike), format_)
+    _print(chosen, found, found.with_limit(classifier.sure_from), unlike, format_)
 
 
 def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
+    """What to know of the figures; a look at test pictures is counted here."""
     from shortcut.data.ledger import count_look, describe_looks
     from shortcut.data.sources import default_cache
 
     remarks = [f"measured on the {part} part of {name}"]
     if part == "test" and (looks := count_look(found.samples, default_cache(), "evaluate")) > 1:
-        remarks.append(describe_looks(looks))
+        remarks.append(describe_looks(looks)[0])
     if part in ("train", "all"):
         remarks.append("if the training saw these pictures, the figure says little")
     return remarks + [f"left out: {line}" for line in found.scores.left_out]
@@ -91,12 +92,12 @@ def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
 def _print(
     part: str,
     found: "Evaluation",
-    more: tuple[dict[str, float], dict[str, object]],
+    limit: dict[str, float],
+    unlike: dict[str, object],
     format_: str,
 ) -> None:
     from shortcut import console
 
-    limit, unlike = more
     if format_ == "json":
         facts = {"part": part} | found.scores.as_dict() | limit | unlike
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))

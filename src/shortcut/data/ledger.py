@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shortcut.data.samples import Sample
 from shortcut.data.splits import digest_of
+from shortcut.language import Text
 
 
 def count_look(samples: Sequence[Sample], cache: Path, by: str) -> int:
@@ -31,9 +32,10 @@ def count_look(samples: Sequence[Sample], cache: Path, by: str) -> int:
     return 0
 
 
-def describe_looks(looks: int) -> str:
+def describe_looks(looks: int) -> Text:
     """What it means that test pictures were measured on so often."""
     return (
         f"these test pictures have been measured on {looks:,} times here; each time that decides "
-        "something makes the figure flatter more"
+        "something makes the figure flatter more",
+        f"这些测试图片已在此被评估 {looks:,} 次；每次据此做决定，数字就更偏于乐观",
     )

@@ -7,13 +7,11 @@ from shortcut.record.experiment import Record as Record
 from shortcut.record.experiment import fact_rows as fact_rows
 from shortcut.record.experiment import render_record as render_record
 from shortcut.record.figures import honesty as honesty
-from shortcut.record.wording import duration as duration
 
 __all__ = [
     "CurveReading",
     "PredictedFile",
     "Record",
-    "duration",
     "fact_rows",
     "honesty",
     "read_curve",

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortcut.events import EpochEnd
-from shortcut.language import Lang, speak
-from shortcut.record.wording import counted, percent
+from shortcut.language import Lang, counted, percent, speak
 
 SHORTEST = 8
 """Below so many epochs a plateau cannot be told from noise: a quarter would be a single epoch."""

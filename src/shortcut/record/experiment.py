@@ -7,17 +7,12 @@ from datetime import datetime
 from typing import Literal
 
 from shortcut.events import EpochEnd
-from shortcut.language import Lang, Say, speak
+from shortcut.language import Lang, Say, duration, part_name, speak
 from shortcut.markdown import plain, table
 from shortcut.metrics import Scores
 from shortcut.record.curve import read_curve
 from shortcut.record.figures import accuracy_table, class_table, confusions, honesty
-from shortcut.record.wording import (
-    duration,
-    hyper_parameters,
-    image_processing,
-    part_name,
-)
+from shortcut.record.wording import hyper_parameters, image_processing
 from shortcut.settings import Recipe
 
 SHOWN_EPOCHS = 5

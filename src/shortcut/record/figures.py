@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shortcut.language import Say
+from shortcut.language import Say, part_name, percent
 from shortcut.markdown import plain, table
 from shortcut.metrics import Scores
-from shortcut.record.wording import part_name, percent
 
 SHOWN_CONFUSIONS = 3
 

@@ -7,7 +7,7 @@ from typing import Literal
 from shortcut.answers import Evaluation
 from shortcut.data.folders import printable
 from shortcut.events import EpochEnd
-from shortcut.language import Lang, Say, speak
+from shortcut.language import Lang, Say, part_name, percent, speak
 from shortcut.metrics import Scores
 from shortcut.pages import picture_address, render
 from shortcut.report.drawing import as_svg
@@ -87,26 +87,28 @@ def render_report(report: Report, lang: Lang = "en") -> str:
 def _verdict(report: Report, say: Say) -> tuple[str, str]:
     """The colour, and the sentence: how good, how sure, on what."""
     if report.decisive is None:
-        done, best = len(report.history), max(epoch.val_accuracy for epoch in report.history)
+        done = len(report.history)
+        best = percent(max(epoch.val_accuracy for epoch in report.history), say)
         return "note", say(
             f"Not finished: {done} of {report.epochs} epochs are trained, and the best is right on "
-            f"{best:.1%} of the {report.part} pictures so far.",
-            f"尚未完成：已训练 {done} 轮（共 {report.epochs} 轮），目前最佳准确率为 {best:.1%}。",
+            f"{best} of the {report.part} pictures so far.",
+            f"尚未完成：已训练 {done} 轮（共 {report.epochs} 轮），目前最佳准确率为 {best}。",
         )
     part, scores = report.decisive
     low, high = scores.interval
+    accuracy, low_, high_ = (percent(one, say) for one in (scores.accuracy, low, high))
+    images, described = f"{scores.images:,}", _described(part, report, say)
     counts = scores.confusion.sum(1)
-    common, share = scores.classes[int(counts.argmax())], counts.max() / scores.images
+    common, share = printable(scores.classes[int(counts.argmax())]), counts.max() / scores.images
     text = say(
-        f"Right on {scores.accuracy:.1%} of {scores.images:,} {_described(part, report, say)} "
-        f"(95 % interval {low:.1%} to {high:.1%}).",
-        f"在 {scores.images:,} 张{_described(part, report, say)}上准确率为 {scores.accuracy:.1%}"
-        f"（95% 置信区间 {low:.1%} 至 {high:.1%}）。",
+        f"Right on {accuracy} of {images} {described} (95 % interval {low_} to {high_}).",
+        f"在 {images} 张{described}上准确率为 {accuracy}（95% 置信区间 {low_} 至 {high_}）。",
     )
     if low <= share:
+        always = percent(share, say)
         return "error", text + say(
-            f" That is not above what always saying “{common}” would reach, {share:.1%}.",
-            f"这并不高于始终回答“{common}”所能达到的 {share:.1%}。",
+            f" That is not above what always saying “{common}” would reach, {always}.",
+            f"这并不高于始终回答“{common}”所能达到的 {always}。",
         )
     if high - low > 2 * FEW:
         return "warning", text + say(
@@ -127,12 +129,11 @@ def _described(part: str, report: Report, say: Say) -> str:
 
 
 def _row(part: str, scores: Scores, say: Say) -> list[str]:
-    low, high = scores.interval
     return [
-        part,
-        f"{scores.accuracy:.1%}",
-        f"{low:.1%} - {high:.1%}",
-        f"{scores.balanced_accuracy:.1%}",
+        part_name(part, say),
+        percent(scores.accuracy, say),
+        say(" to ", " 至 ").join(percent(end, say) for end in scores.interval),
+        percent(scores.balanced_accuracy, say),
         f"{scores.correct:,}",
         f"{scores.images:,}",
         f"{scores.loss:.3f}",
@@ -151,15 +152,15 @@ def _figures(part: str, scores: Scores, say: Say) -> dict[str, object]:
         ]
         for one in scores.by_class
     ]
-    off = scores.calibration_error or 0.0
+    off, name = percent(scores.calibration_error or 0.0, say), part_name(part, say)
     return {
-        "part": part,
+        "part": name,
         "classes": rows,
         "reliability": _address(as_svg(reliability_figure(scores))),
         "calibration": say(
-            f"A score of 90 % should be right nine times of ten. On {part} scores are off by "
-            f"{off:.1%} on average (expected calibration error).",
-            f"90% 的得分应当十次中九次正确。在 {part} 上，得分平均偏差 {off:.1%}（期望校准误差）。",
+            f"A score of 90 % should be right nine times of ten. On {name} scores are off by {off} "
+            "on average (expected calibration error).",
+            f"90% 的得分应当十次中九次正确。在{name}上，得分平均偏差 {off}（期望校准误差）。",
         ),
     }
 
@@ -169,7 +170,7 @@ def _confusion(one: Confusion, say: Say) -> dict[str, object]:
     pictures = [
         {
             "name": printable(mistake.name),
-            "score": f"{mistake.score:.1%}",
+            "score": percent(mistake.score, say),
             "addresses": [picture_address(p) for p in (mistake.picture, mistake.heat) if p],
         }
         for mistake in one.mistakes

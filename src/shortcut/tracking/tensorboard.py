@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,8 @@ def write_events(run: Tracked, items: Iterable[Item]) -> None:
         for item in items:
             if isinstance(item, Begin):
                 stack.close()
-                file = stack.enter_context(EventFile(folder, item.step))
+                file = EventFile(folder, item.step)
+                stack.callback(file.close)
                 if fresh:
                     _write_recipe(file, run)
                     fresh = False
@@ -87,7 +87,7 @@ def _write_recipe(file: "EventFile", run: Tracked) -> None:
 
 
 class EventFile:
-    """One event file; use as a context manager.
+    """One event file.
 
     Not torch's `SummaryWriter`: that writes in a thread which ends with a traceback on the screen
     where the disk is full, and goes on taking what it cannot write.
@@ -117,15 +117,8 @@ class EventFile:
         """
         self._add(step=step, summary=summary)
 
-    def __enter__(self) -> "EventFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """What the disk does not take now is lost."""
         with contextlib.suppress(OSError):  # what it did not take has been reported
             self.file.close()
 

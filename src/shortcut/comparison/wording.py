@@ -3,12 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from shortcut.comparison import Comparison
-from shortcut.language import Say
-from shortcut.record.wording import counted
-
-Text = tuple[str, str]
-"""English and Chinese."""
+from shortcut.comparison.significance import Comparison
+from shortcut.language import Say, Text, counted
 
 NAMED = 5
 """Of the pictures that cannot be read."""

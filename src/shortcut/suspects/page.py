@@ -11,7 +11,7 @@ from shortcut.data.splits import portable_path
 from shortcut.data.thumbnails import make_thumbnail
 from shortcut.language import Lang, speak
 from shortcut.pages import picture_address, render
-from shortcut.suspicion.ranking import Suspect
+from shortcut.suspects.ranking import Suspect
 
 SHOWN = 400
 """Pictures of some 6 kB each: 2.4 MB of page, and an hour of looking."""

@@ -16,7 +16,8 @@ from shortcut.language import Lang
 from shortcut.runfolder import read_facts
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
-from shortcut.suspicion import Suspect, rank_labels, render_gallery, suspect_table
+from shortcut.suspects.page import render_gallery
+from shortcut.suspects.ranking import Suspect, rank_labels, suspect_table
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shortcut.comparison import Comparison, compare_answers
-from shortcut.contest.entries import Entry, find_entries
-from shortcut.contest.pictures import Chosen, Part, choosing_common, choosing_given
-from shortcut.contest.wording import HOLM, OF_CLASSIFIERS, Text, unreadable
+from shortcut.comparison.entries import Entry, find_entries
+from shortcut.comparison.pictures import Chosen, Part, choosing_common, choosing_given
+from shortcut.comparison.significance import Comparison, compare_answers
+from shortcut.comparison.wording import HOLM, OF_CLASSIFIERS, unreadable
 from shortcut.data.cache import Keeping
+from shortcut.data.ledger import count_look, describe_looks
 from shortcut.data.samples import Sample
 from shortcut.data.sources import default_cache
 from shortcut.data.splits import portable_path
 from shortcut.errors import DataError, RecipeError
 from shortcut.evaluation import Evaluation, evaluating, label_positions
 from shortcut.events import Event, run_silently
+from shortcut.language import Text
 from shortcut.metrics import Scores, count_answers, scores_of
 from shortcut.recipe import differing_settings
 
@@ -176,6 +178,9 @@ def _conclude(entries: tuple[Entry, ...], chosen: Chosen, found: Sequence[Evalua
     broken = dict.fromkeys(line for one in found for line in one.scores.left_out)
     recipes = [entry.recipe for entry in entries if entry.recipe]
     remarks = [*chosen.remarks, *unreadable(list(broken)), OF_CLASSIFIERS]
+    if chosen.part == "test":
+        looks = count_look(chosen.samples, default_cache(), "compare")
+        remarks += [describe_looks(looks)] * (looks > 1)
     return Contest(
         entries=entries,
         classes=classes,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shortcut.answers import Evaluation
 from shortcut.data.samples import Sample
 from shortcut.metrics import read_answers
-from shortcut.suspicion import rank_labels, suspect_table
+from shortcut.suspects.ranking import rank_labels, suspect_table
 
 CLASSES = ("ant", "bee", "cow")
 

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shortcut.comparison import Comparison
-from shortcut.contest.story import Contest
-from shortcut.contest.tables import result_tables
-from shortcut.contest.wording import COSTS, verdict
+from shortcut.comparison.significance import Comparison
+from shortcut.comparison.story import Contest
+from shortcut.comparison.tables import result_tables
+from shortcut.comparison.wording import COSTS, verdict
 from shortcut.data.folders import printable
 from shortcut.data.thumbnails import make_thumbnail
-from shortcut.language import Lang, Say, speak
+from shortcut.language import Lang, Say, percent, speak
 from shortcut.pages import picture_address, render
-from shortcut.record.wording import percent
 
 SHOWN = 24
 """Of the pictures that only one gets right. Twice as many thumbnails of 6 kB are 0.3 MB a pair."""

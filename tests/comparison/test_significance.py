@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from shortcut.comparison import (
+from shortcut.comparison.significance import (
     ClassGain,
     Comparison,
     compare_answers,

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shortcut.comparison import Comparison
-from shortcut.contest.story import Contest
-from shortcut.contest.wording import chance, points, setting, span
+from shortcut.comparison.significance import Comparison
+from shortcut.comparison.story import Contest
+from shortcut.comparison.wording import chance, points, setting, span
 from shortcut.data.folders import printable
-from shortcut.language import Say
-from shortcut.record.wording import duration, percent
+from shortcut.language import Say, duration, percent
 
 
 @dataclass(frozen=True)

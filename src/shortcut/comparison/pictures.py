@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from shortcut.contest.entries import Entry
-from shortcut.contest.wording import (
+from shortcut.comparison.entries import Entry
+from shortcut.comparison.wording import (
     Text,
     chosen_by,
     gone,

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.contest.made import make_model, make_run, moved, samples
+from tests.comparison.made import make_model, make_run, moved, samples
 from tests.pictures import digest_of
 
-from shortcut.contest import Contest, compare, render_page
+from shortcut.comparison import Contest, compare, render_page
 from shortcut.data.samples import Sample
 from shortcut.errors import DataError, ModelError, RecipeError
 
