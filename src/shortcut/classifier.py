@@ -101,15 +101,23 @@ class Classifier:
 
     @torch.inference_mode()
     def answer(self, images: Tensor, precision: Precision = EXACT) -> Tensor:
-        """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities on the CPU."""
+        """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities on the CPU.
+
+        Of (N, V, S, S, 3), V views of each picture: the mean of the answers to them.
+        """
+        if images.ndim == 5:
+            return torch.stack([self.answer(view, precision) for view in images.unbind(1)]).mean(0)
         self.model.eval()
         views = precision.place(self.normalise(images.to(self.device)))
         return self._completed(self._forward(views, precision), views, precision)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
-        """(N, S, S, 3) uint8 -> what `answer` gives, and (N, D) features of the same pass, of which
-        `familiarity` is made."""
+        """(N, S, S, 3) or (N, V, S, S, 3) uint8 -> what `answer` gives, and (N, D) features of the
+        same pass, of the first view, of which `familiarity` is made."""
+        if images.ndim == 5:
+            looked = [self.look(view) for view in images.unbind(1)]
+            return torch.stack([answers for answers, _ in looked]).mean(0), looked[0][1]
         self.model.eval()
         views = EXACT.place(self.normalise(images.to(self.device)))
         with EXACT.autocast(self.device):
@@ -118,8 +126,8 @@ class Classifier:
         return answers, features.cpu().numpy()
 
     def judge(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32] | None]:
-        """(N, S, S, 3) uint8 -> what `answer` gives, and how unlike those of the training pictures
-        are, (N,) as `Familiarity.distance` gives it; None where nothing is known of that."""
+        """As `answer`, and how unlike those of the training pictures these are, (N,) as
+        `Familiarity.distance` gives it; None where nothing is known of that."""
         if self.familiarity is None:
             return self.answer(images), None
         answers, features = self.look(images)
@@ -142,7 +150,7 @@ class Classifier:
         return self.model.probabilities(outputs)
 
     def probabilities(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
-        """Preprocessed pictures, each (S, S, 3) uint8 -> (N, classes) float32; rows sum to one."""
+        """What `pixels` gave of each picture -> (N, classes) float32; rows sum to one."""
         return self.answer(torch.from_numpy(np.stack(pixels))).numpy()
 
     def predict(self, picture: Picture) -> Prediction:
@@ -169,7 +177,8 @@ class Classifier:
         return [replace(p, unlike=bool(far), distance=float(d)) for p, d, far in judged]
 
     def pixels(self, picture: Picture) -> Pixels:
-        """A picture as the network sees it before normalisation: (S, S, 3) uint8."""
+        """A picture as the network sees it before normalisation: (S, S, 3) uint8; views of it,
+        (V, S, S, 3), where `preprocess` makes several."""
         size = self.preprocess.resize
         return self.preprocess(decode_picture(picture, min_side=size, max_pixels=self.max_pixels))
 

@@ -68,3 +68,11 @@ def start() -> Callable[..., subprocess.Popen[str]]:
 def tiny_recipe(tmp_path: Path) -> Path:
     """A recipe file that trains in a second."""
     return write_tiny_recipe(tmp_path)
+
+
+@pytest.fixture
+def run(shortcut: Run, tiny_photos: Path, tiny_recipe: Path) -> Path:
+    """A finished run folder."""
+    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run")
+    assert result.code == 0, result
+    return Path("run").resolve()

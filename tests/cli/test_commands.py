@@ -15,14 +15,6 @@ from tests.cli.conftest import Run
 import shortcut as library
 
 
-@pytest.fixture
-def run(shortcut: Run, tiny_photos: Path, tiny_recipe: Path) -> Path:
-    """A finished run folder."""
-    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run")
-    assert result.code == 0, result
-    return Path("run").resolve()
-
-
 def test_train_prints_json_on_standard_output_and_all_else_beside(
     shortcut: Run, tiny_photos: Path, tiny_recipe: Path
 ) -> None:

@@ -38,6 +38,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset(
         {"card", "familiarity", "classifier", "answers", "evaluation", "job", "step", "networks"}
+        | {"tta"}
     ),
     frozenset(
         {
@@ -70,6 +71,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "classifier": frozenset({"card", "familiarity"}),
     "evaluation": frozenset({"answers", "classifier"}),
     "job": frozenset({"classifier"}),
+    "tta": frozenset({"classifier"}),
     "step": frozenset({"job"}),
     "precision": frozenset({"products"}),
     "world": frozenset({"norms"}),

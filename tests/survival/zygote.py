@@ -191,13 +191,14 @@ def _install(at: str, fault: Fault, run: Path) -> None:
     from shortcut import preparation, training
     from shortcut.classifier import Classifier
 
-    places: dict[str, tuple[Any, str]] = {
-        "reading": (preparation, "read_pictures"),
-        "step": (training, "train_step"),
-        "measuring": (Classifier, "answer"),
+    places: dict[str, list[tuple[Any, str]]] = {
+        "reading": [(preparation, "read_pictures")],
+        "step": [(training, "train_step")],
+        "measuring": [(Classifier, "answer"), (Classifier, "look")],
     }
     if at in places:
-        _before(*places[at], fault)
+        for owner, name in places[at]:
+            _before(owner, name, fault)
         return
     assert at == "saving"
     _before(os, "fsync", fault)

@@ -14,11 +14,23 @@ if TYPE_CHECKING:
     from shortcut.answers import Evaluation
     from shortcut.classifier import Classifier
     from shortcut.metrics import Scores
+    from shortcut.tta import TestTime
 
 Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
+Part = Annotated[
+    Literal["auto", "train", "val", "test", "all"],
+    typer.Option(help="auto: test if the data has it, else val, else all."),
+]
 MaxError = Annotated[
     str | None,
     typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
+]
+Tta = Annotated[
+    Literal["flip", "crops", "unsure"] | None,
+    typer.Option(
+        help="Ask more views: mirror images (2x the time), five crops mirrored (10x), mirror "
+        "images of unsure ones. Else as the recipe has it."
+    ),
 ]
 Foreign = Annotated[
     Path | None,
@@ -33,10 +45,7 @@ def evaluate(
     model: Model,
     data: Data,
     *,
-    part: Annotated[
-        Literal["auto", "train", "val", "test", "all"],
-        typer.Option(help="auto: test if the data has it, else val, else all."),
-    ] = "auto",
+    part: Part = "auto",
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 64,
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
@@ -45,6 +54,7 @@ def evaluate(
     ] = 0.01,
     max_pixels: MaxPixels = None,
     max_error: MaxError = None,
+    tta: Tta = None,
     foreign: Foreign = None,
     output: Output = None,
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
@@ -55,10 +65,10 @@ def evaluate(
     from shortcut.evaluation import evaluating
     from shortcut.events import Notice, heard, run_silently
 
-    share = parse_share(max_error) if max_error else None
+    share = _share_of_errors(max_error, tta)
     if output is not None:
         sources.check_outside(output, data)
-    classifier = load_model(model, device, max_pixels)
+    classifier = load_model(model, device, max_pixels, tta)
     strangers = find_foreign(classifier, foreign) if foreign else []
     with console.Screen() as screen:
         reading = sources.reading_source(data, cache=sources.default_cache(), download=download)
@@ -67,21 +77,22 @@ def evaluate(
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
         limited = _set_limit(classifier, found, share, model) if share else ()
-        for line in (*_remarks(chosen, source.name, found), *limited):
+        for line in (*_remarks(chosen, source.name, found, tta), *limited):
             screen.show(Notice(line))
         judging = judging_unlike(classifier, found, strangers, batch_size)
         unlike = run_silently(heard(judging, screen.show))
     if output is not None:
         _draw(found.scores, output)
-    _print(chosen, found, found.with_limit(classifier.sure_from), unlike, format_)
+    facts = {"part": chosen} | ({"tta": tta} if tta else {})
+    _print(facts, found, found.with_limit(classifier.sure_from), unlike, format_)
 
 
-def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
+def _remarks(part: str, name: str, found: "Evaluation", tta: str | None) -> list[str]:
     """What to know of the figures; a look at test pictures is counted here."""
     from shortcut.data.ledger import count_look, describe_looks
     from shortcut.data.sources import default_cache
 
-    remarks = [f"measured on the {part} part of {name}"]
+    remarks = [f"measured on the {part} part of {name}" + (f", with `--tta {tta}`" if tta else "")]
     if part == "test" and (looks := count_look(found.samples, default_cache(), "evaluate")) > 1:
         remarks.append(describe_looks(looks)[0])
     if part in ("train", "all"):
@@ -90,7 +101,7 @@ def _remarks(part: str, name: str, found: "Evaluation") -> list[str]:
 
 
 def _print(
-    part: str,
+    facts: dict[str, object],
     found: "Evaluation",
     limit: dict[str, float],
     unlike: dict[str, object],
@@ -99,7 +110,7 @@ def _print(
     from shortcut import console
 
     if format_ == "json":
-        facts = {"part": part} | found.scores.as_dict() | limit | unlike
+        facts = facts | found.scores.as_dict() | limit | unlike
         typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
         return
     console.print_scores(found.scores)
@@ -107,6 +118,17 @@ def _print(
         console.print_line(describe_limit(limit))
     for line in describe_unlike(unlike, found.scores.images):
         console.print_line(line)
+
+
+def _share_of_errors(max_error: str | None, tta: str | None) -> float | None:
+    from shortcut.errors import RecipeError
+
+    if max_error and tta:
+        raise RecipeError(
+            "`--max-error` is kept in the model, and from then on that is asked without `--tta`: "
+            "give one of the two."
+        )
+    return parse_share(max_error) if max_error else None
 
 
 def parse_share(text: str) -> float:
@@ -172,6 +194,7 @@ def predict(
     *,
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 32,
     max_pixels: MaxPixels = None,
+    tta: Tta = None,
     device: Device = "auto",
     format_: Annotated[Literal["table", "text", "json", "csv"], typer.Option("--format")] = "table",
 ) -> None:
@@ -179,7 +202,7 @@ def predict(
     from shortcut import console, prediction
     from shortcut.events import Progress
 
-    classifier = load_model(model, device, max_pixels)
+    classifier = load_model(model, device, max_pixels, tta)
     files = prediction.find_pictures(images)
     answers: list[prediction.Answer] = []
     with console.Screen() as screen:
@@ -206,11 +229,14 @@ def predict(
     prediction.check_errors([answer.error for answer in answers if answer.error])
 
 
-def load_model(model: Path, device: str, max_pixels: int | None) -> "Classifier":
-    """A model file on the device that is asked for; a limit given goes before its own."""
+def load_model(
+    model: Path, device: str, max_pixels: int | None, tta: "TestTime | None" = None
+) -> "Classifier":
+    """A model file on the device that is asked for; a limit or views given go before its own."""
     from shortcut.classifier import load
+    from shortcut.tta import with_tta
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
     classifier.max_pixels = max_pixels or classifier.max_pixels
-    return classifier
+    return with_tta(classifier, tta) if tta else classifier

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shortcut.signals import Stop
     from shortcut.suspects import Suspects
 
+GOES_ON = "interrupted, nothing is lost; the same command goes on."
 LISTED = 20
 """Rows on the terminal; the page and the list have them all."""
 
@@ -69,7 +70,9 @@ def _show(
         with stop, console.Screen(quiet=quiet) as screen:
             found = run_silently(heard(story, screen.show))
     except Stopped as signal:
-        raise InterruptedRunError("interrupted; the same command goes on.", signal.number) from None
+        raise InterruptedRunError(GOES_ON, signal.number) from None
+    except InterruptedRunError as stopped:  # a training, whose advice is for itself alone
+        raise InterruptedRunError(GOES_ON, stopped.exit_code - 128) from None
     if format_ == "json":
         typer.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import portable_path
+from shortcut.disk import reason_of
 from shortcut.errors import DataError
 
 COLUMNS = ("path", "action", "class")
@@ -76,7 +77,8 @@ def _read(file: Path) -> dict[str, tuple[str, str]]:
         text = file.read_bytes().decode("utf-8-sig", "surrogateescape")
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except (OSError, csv.Error) as error:
-        raise DataError(f"{file}: the list of changes cannot be read ({error}).") from error
+        reason = reason_of(error)
+        raise DataError(f"{file}: the list of changes cannot be read ({reason}).") from error
     head = [name.strip().lower() for name in rows[0]] if rows else []
     if head[:1] != ["path"]:
         raise DataError(f"{file}: is no list of changes: its first row must begin with 'path'.")

@@ -132,7 +132,7 @@ class EvaluationLoader:
         view = self.preprocess
 
         def views(indices: Sequence[int]) -> Tensor:
-            squares = [view.middle(view.fitted(self.pictures[index])) for index in indices]
+            squares = [view.cut(view.fitted(self.pictures[index])) for index in indices]
             return torch.from_numpy(np.stack(squares))
 
         yield from _batches(mine, views, self.labels, self.threads)

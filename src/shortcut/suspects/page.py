@@ -9,7 +9,7 @@ from pathlib import Path
 from shortcut.data.folders import printable
 from shortcut.data.splits import portable_path
 from shortcut.data.thumbnails import make_thumbnail
-from shortcut.language import Lang, speak
+from shortcut.language import Lang, Say, percent, speak
 from shortcut.pages import picture_address, render
 from shortcut.suspects.ranking import Suspect
 
@@ -36,7 +36,7 @@ def render_gallery(
             f"{images:,} 个标签中有 {contradicted:,} 个受到有力的反驳。",
         ),
         "colour": "warning" if contradicted else "good",
-        "suspects": [_card(one, root) for one in suspects[:SHOWN]],
+        "suspects": [_card(one, root, say) for one in suspects[:SHOWN]],
         "script": script,
         "digest": f"sha256-{digest}",
         "more": max(0, len(suspects) - SHOWN),
@@ -45,7 +45,7 @@ def render_gallery(
     return render("suspects.html", values, lang)
 
 
-def _card(one: Suspect, root: Path) -> dict[str, object]:
+def _card(one: Suspect, root: Path, say: Say) -> dict[str, object]:
     small = make_thumbnail(one.sample.path)
     path = portable_path(one.sample.path, root)
     return {
@@ -54,7 +54,7 @@ def _card(one: Suspect, root: Path) -> dict[str, object]:
         "label": printable(one.sample.label),
         "answer": printable(one.answer),
         "class": one.answer,
-        "score": f"{one.score:.1%}",
+        "score": percent(one.score, say),
         "contradicted": one.contradicted,
         "address": picture_address(small) if small else "",
     }
