@@ -83,10 +83,32 @@ def test_a_run_that_is_not_finished_shows_how_far_it_is(copied: Path) -> None:
     (copied / "answers.csv").unlink()
     run_silently(describing(copied))
     assert "Not finished: 3 of 3 epochs" in page(copied)
-    assert 'http-equiv="refresh"' in page(copied) and "Confusion matrix" not in page(copied)
+    # It does not load itself anew, which would take readers their place (WCAG 2.2, failure F41).
+    assert "refresh" not in page(copied) and 'href=""' in page(copied)
+    assert "Confusion matrix" not in page(copied)
     (copied / "events.jsonl").write_text('{"half a li', "utf-8")
     with pytest.raises(ModelError, match="no epoch of it is over"):
         run_silently(describing(copied))
+
+
+def test_a_run_without_a_look_at_its_data_does_not_claim_one(copied: Path) -> None:
+    run_silently(describing(copied))
+    assert "found by the short look" in page(copied) or "badge" in page(copied)
+    (copied / "findings.json").unlink()
+    run_silently(describing(copied))
+    assert "is not on record" in page(copied) and "short look" not in page(copied)
+
+
+def test_a_page_that_cannot_be_drawn_ends_no_training(copied: Path) -> None:
+    class Job:
+        history = (EpochEnd(1, 9, 1.0, 0.5, 1.0, 0.5, 0.1, 50.0, 9.0, 0.0, 16, improved=True),)
+
+    live = LivePage(Job(), copied, read_facts(copied))  # type: ignore[arg-type]
+    live.cost = 0.0
+    (copied / "recipe.yaml").unlink()
+    (copied / "report.html").unlink()
+    live.hear(Job.history[0])
+    assert not (copied / "report.html").exists()
 
 
 def test_no_run_is_told(tmp_path: Path) -> None:

@@ -236,3 +236,14 @@ def test_a_run_that_saved_no_state_begins_again(photos: Path, tmp_path: Path) ->
         shutil.rmtree(state)
     drain(resuming(tmp_path / "cut"))
     assert list(differences(tmp_path / "whole", tmp_path / "cut")) == []
+
+
+def test_a_longer_training_that_is_interrupted_is_not_described_by_older_answers(
+    finished: Path,
+) -> None:
+    assert (finished / "answers.csv").exists()
+    story = resuming(finished, epochs=6)
+    stop_at(story, lambda event: isinstance(event, EpochEnd))
+    assert not (finished / "answers.csv").exists()
+    drain(resuming(finished))
+    assert (finished / "answers.csv").exists()

@@ -13,6 +13,7 @@ from shortcut.data.preprocess import Preprocess
 from shortcut.errors import RecipeError
 from shortcut.evaluation import answering
 from shortcut.events import run_silently
+from shortcut.metrics import at_temperature
 from shortcut.recipe import read_recipe
 from shortcut.tta import with_tta
 
@@ -105,3 +106,14 @@ def test_a_model_that_never_saw_a_mirror_image_is_not_asked_any(classifier, way)
 def test_what_is_saved_knows_nothing_of_it(classifier, tmp_path):
     with_tta(classifier, "crops").save(tmp_path / "model.safetensors")
     assert load(tmp_path / "model.safetensors").preprocess == classifier.preprocess
+
+
+def test_answers_are_averaged_before_the_temperature_and_none_is_not_sure(classifier):
+    warm = replace(classifier, temperature=3.0, sure_from=0.99, mirror_below=0.95)
+    crops = with_tta(warm, "crops")
+    (pixels,) = [crops.pixels(Image.fromarray(pictures()[0]))]
+    plain = replace(crops, temperature=1.0)
+    expected = at_temperature(plain.probabilities([pixels]), 3.0)
+    np.testing.assert_allclose(crops.probabilities([pixels]), expected, atol=1e-6)
+    assert crops.predict_pixels([pixels])[0].sure
+    assert with_tta(warm, "unsure").mirror_below == 0.95  # not less than it asks anyway

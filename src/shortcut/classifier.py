@@ -105,25 +105,26 @@ class Classifier:
 
         Of (N, V, S, S, 3), V views of each picture: the mean of the answers to them.
         """
-        if images.ndim == 5:
-            return torch.stack([self.answer(view, precision) for view in images.unbind(1)]).mean(0)
         self.model.eval()
-        views = precision.place(self.normalise(images.to(self.device)))
-        return self._completed(self._forward(views, precision), views, precision)
+        answers: list[Tensor] = []
+        for each in _views(images):
+            views = precision.place(self.normalise(each.to(self.device)))
+            answers.append(self._mirrored(self._forward(views, precision), views, precision))
+        return self._tempered(answers)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
         """(N, S, S, 3) or (N, V, S, S, 3) uint8 -> what `answer` gives, and (N, D) features of the
         same pass, of the first view, of which `familiarity` is made."""
-        if images.ndim == 5:
-            looked = [self.look(view) for view in images.unbind(1)]
-            return torch.stack([answers for answers, _ in looked]).mean(0), looked[0][1]
         self.model.eval()
-        views = EXACT.place(self.normalise(images.to(self.device)))
-        with EXACT.autocast(self.device):
-            outputs, features = classify_and_describe(self.model, views)
-        answers = self._completed(self.model.probabilities(outputs), views, EXACT)
-        return answers, features.cpu().numpy()
+        answers, features = list[Tensor](), list[Tensor]()
+        for each in _views(images):
+            views = EXACT.place(self.normalise(each.to(self.device)))
+            with EXACT.autocast(self.device):
+                outputs, found = classify_and_describe(self.model, views)
+            answers.append(self._mirrored(self.model.probabilities(outputs), views, EXACT))
+            features.append(found)
+        return self._tempered(answers), features[0].cpu().numpy()
 
     def judge(self, images: Tensor) -> tuple[Tensor, NDArray[np.float32] | None]:
         """As `answer`, and how unlike those of the training pictures these are, (N,) as
@@ -133,16 +134,20 @@ class Classifier:
         answers, features = self.look(images)
         return answers, self.familiarity.distance(features)
 
-    def _completed(self, answers: Tensor, views: Tensor, precision: Precision) -> Tensor:
-        """With the mirror image asked where they are unsure, and at the temperature."""
+    def _mirrored(self, answers: Tensor, views: Tensor, precision: Precision) -> Tensor:
+        """With the mirror image asked where they are unsure."""
         unsure = (answers.amax(1) < self.mirror_below).nonzero().flatten()
         if len(unsure):
             mirrored = precision.place(views[unsure].flip(3))
             answers[unsure] = (answers[unsure] + self._forward(mirrored, precision)) / 2
-        answers = answers.cpu()
+        return answers
+
+    def _tempered(self, answers: Sequence[Tensor]) -> Tensor:
+        """The mean of answers to several views, at the temperature."""
+        mean = (answers[0] if len(answers) == 1 else torch.stack([*answers]).mean(0)).cpu()
         if self.temperature == 1.0:
-            return answers
-        return torch.from_numpy(at_temperature(answers.numpy(), self.temperature))
+            return mean
+        return torch.from_numpy(at_temperature(mean.numpy(), self.temperature))
 
     def _forward(self, views: Tensor, precision: Precision) -> Tensor:
         with precision.autocast(self.device):
@@ -260,6 +265,10 @@ def load(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
         created=card.created,
         version=card.version,
     )
+
+
+def _views(images: Tensor) -> Sequence[Tensor]:
+    return images.unbind(1) if images.ndim == 5 else (images,)
 
 
 T = TypeVar("T")

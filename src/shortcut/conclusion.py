@@ -57,6 +57,8 @@ def conclude(
     best = load(folder / "best.safetensors", device=job.classifier.device)
     best, val, features = yield from _calibrate(best, job, facts.measured_on)
     yield _measured(facts.measured_on, val.scores)
+    if facts.measured_on == "test":
+        yield from _counting(parts["val"])
     best = replace(best, familiarity=(yield from _familiarise(best, job, features)))
     test = None
     if "test" in parts and facts.measured_on == "val":
@@ -150,9 +152,14 @@ def _look_at_test(
     for line in test.left_out:
         yield Notice(f"left out of test: {line}")
     yield _measured("test", test.scores)
-    if (looks := count_look(samples, default_cache(), "train")) > 1:
-        yield Notice(describe_looks(looks)[0])
+    yield from _counting(samples)
     return test
+
+
+def _counting(tests: Sequence[Sample]) -> Generator[Event, None, None]:
+    """A training that measured on test pictures, at the end or after every epoch, is one look."""
+    if (looks := count_look(tests, default_cache(), "train")) > 1:
+        yield Notice(describe_looks(looks)[0])
 
 
 def _measured(part: str, scores: Scores) -> Measured:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from shortcut.budget import Budget
 from shortcut.checkpoint import State, load_state, share_state
-from shortcut.checks import Finding, finding_table
+from shortcut.checks import checking_shortly, finding_table, tell_findings
 from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
+from shortcut.data.samples import Source
 from shortcut.data.sources import default_cache
 from shortcut.description import describing
 from shortcut.disk import remove_halves, write_whole
@@ -43,8 +44,6 @@ class Run:
     recipe: Recipe
     world: World
     stop: Stop
-    findings: Sequence[Finding] = ()
-    """Of the short check, where the training begins."""
     other_pictures: bool = False
     """Some may be gone, or have come, since the training was interrupted."""
     notices: list[str] = field(default_factory=list)
@@ -62,11 +61,17 @@ class Run:
 
 
 def begin(
-    run: Run, split: bytes, told: Sequence[str], choice: Choice | None, budget: Budget | None
+    run: Run,
+    source: Source,
+    split: bytes,
+    told: Sequence[str],
+    choice: Choice | None,
+    budget: Budget | None,
 ) -> Generator[Event, None, Outcome | None]:
     """Train from the beginning; nothing stays in the folder if that is not reached.
 
     Args:
+        source: where the pictures are from.
         split: the content of `split.csv`.
         told: what the person should know first.
         choice: of the number format, where it was made already.
@@ -77,11 +82,12 @@ def begin(
     with locked(folder):
         try:
             yield Saved("run folder", folder)
-            for line in told:
+            findings = yield from checking_shortly(source, run.parts)
+            for line in (*told, *tell_findings(findings, run.facts.location)):
                 yield run.noted(line)
             write_whole(folder / "recipe.yaml", to_yaml(run.recipe))
             write_whole(folder / "split.csv", split)
-            write_whole(folder / "findings.json", finding_table(run.findings))
+            write_whole(folder / "findings.json", finding_table(findings))
             # Last: where it stands, the others do too, and `resume` finds a run.
             write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
             job = yield from _prepare(run, choice)
@@ -169,6 +175,8 @@ def _train(
             log.rewind(Mark(), ())
             for line in run.notices:  # which have been shown already
                 log.write(Notice(line))
+        if len(job.history) < job.epochs:  # what a shorter training answered is of another model
+            (run.folder / "answers.csv").unlink(missing_ok=True)
         before = job.step
         page = LivePage(job, run.folder, facts)
         yield from heard(guarded(job, keeper, run.stop, pace), page.hear)

@@ -1,5 +1,7 @@
-"""k trainings, so that every picture is answered by one that has not seen it."""
+"""k trainings, so that every picture is answered by one that did not learn from it. It has a say in
+which epoch of that one is the best, as validation pictures have."""
 
+import hashlib
 import os
 import time
 from collections.abc import Generator
@@ -43,14 +45,14 @@ def crossvalidating(
 
     Raises:
         DataError: too few pictures, or whatever is wrong with the data.
-        ResourceError: `output` holds the trainings of something else.
+        ResourceError: `output` holds the trainings of something else, or of the data as it was.
     """
     stop = stop or Stop()
     # Each fold is a val part: there is nothing to carve off.
     data = recipe.data.model_copy(update={"val_fraction": None})
     recipe = recipe.model_copy(update={"data": data})
     asked = f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget}\n"
-    _claim(output / "asked.txt", asked)
+    _claim(output / "asked.txt", asked + f"pictures {_digest(source)}\n")
     found: list[Evaluation] = []
     divisions: list[Division] = []
     if not all(_is_done(output / f"fold-{number}") for number in range(1, folds + 1)):
@@ -75,10 +77,20 @@ def crossvalidating(
 def _claim(file: Path, asked: str) -> None:
     if file.exists() and file.read_text("utf-8") != asked:
         raise ResourceError(
-            f"{file.parent}: holds trainings of other data or settings; give `--output` another "
-            "place."
+            f"{file.parent}: holds trainings of other pictures, labels or settings; give "
+            "`--output` another place."
         )
     write_whole(file, asked)
+
+
+def _digest(source: Source) -> str:
+    """Of all pictures: answers to a folder as it was would be read as answers to it as it is."""
+    digest = hashlib.sha256()
+    for part, samples in sorted(source.parts.items()):
+        for sample in samples:
+            size = sample.path.stat().st_size
+            digest.update(os.fsencode(f"{part}\t{sample.path}\t{sample.label}\t{size}\n"))
+    return digest.hexdigest()
 
 
 def _is_done(folder: Path) -> bool:

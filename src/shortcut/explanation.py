@@ -23,9 +23,9 @@ METHODS: tuple[Method, ...] = ("grad-cam", "occlusion")
 NOTICEABLE = 0.01
 """A probability; if no cover takes away more, no place matters by itself, and what the map would
 show is noise."""
-LONGEST_STEM = 60
-"""Letters of a file's name in that of its plate: a system takes 255 bytes, of up to four a
-letter."""
+LONGEST_STEM = 180
+"""Bytes of a file's name in that of its plate: a system takes 255, and a file that is being written
+is called a little longer."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ def _plates(paths: Sequence[Path], output: Path) -> list[Path]:
     taken: set[str] = set()
     plates: list[Path] = []
     for path in paths:
-        stem = "standard-input" if path == STANDARD_INPUT else printable(path.stem)[:LONGEST_STEM]
+        stem = "standard-input" if path == STANDARD_INPUT else printable(path.stem)
+        stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore")
         name, number = f"{stem}-explained.png", 1
         while name.casefold() in taken:
             number += 1

@@ -7,6 +7,10 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from shortcut.answers import Evaluation
 from shortcut.checks.wording import LEVELS
@@ -15,20 +19,25 @@ from shortcut.data.folders import printable
 from shortcut.data.samples import Sample
 from shortcut.data.thumbnails import as_jpeg, make_thumbnail
 from shortcut.disk import digest_of_file, write_whole
-from shortcut.errors import DecodeError, ModelError, ResourceError
+from shortcut.errors import DecodeError, ModelError
 from shortcut.events import EpochEnd, Event, Progress, Saved
 from shortcut.heatmaps import grad_cam
 from shortcut.job import Job
 from shortcut.language import Lang, Say, duration, part_name, percent, speak
-from shortcut.metrics import Scores
+from shortcut.metrics import Scores, wilson_bounds
 from shortcut.record import Record, fact_rows, honesty, read_curve
 from shortcut.runfolder import Facts
 from shortcut.runlog import read_events
+
+if TYPE_CHECKING:
+    from shortcut.report.page import Found
 
 PRICE = 0.01
 """Share of the time that drawing the page may take while a training runs."""
 FIRST_DRAWING = 1.0
 """Seconds, before one was timed: matplotlib has to be read."""
+CONFIDENCE = 0.95
+"""That no class is called the weakest by chance."""
 KEPT = ("best.safetensors", "recipe.yaml", "split.csv")
 """Files whose SHA-256 tells whether a run is this one."""
 
@@ -70,6 +79,7 @@ def writing_report(
         repeat=_repeat(folder, facts, record, say),
         recipe=(folder / "recipe.yaml").read_text("utf-8"),
         notices=record.notices,
+        mirrored=best.mirror_below > 0,
     )
     write_whole(folder / "report.html", render_report(report, lang))
     yield Progress("drawing the report", 1, 1)
@@ -130,31 +140,35 @@ class LivePage:
         begun = time.monotonic()
         if not isinstance(event, EpochEnd) or begun - self.when < self.cost / PRICE:
             return
-        with contextlib.suppress(ResourceError):  # a page is no reason to end a training
+        # Whatever it is: a page is no reason to end a training, and the last one is drawn anew.
+        with contextlib.suppress(Exception):
             draw_progress(self.folder, self.facts, self.job.history, self.facts.lang)
         self.when = time.monotonic()
         self.cost = self.when - begun
 
 
-def _findings(folder: Path, say: Say) -> list[dict[str, object]]:
-    """Of the short check before the training; nothing where that left none."""
+def _findings(folder: Path, say: Say) -> "list[Found] | None":
+    """Of the short check before the training; None where there is no record of one."""
+    from shortcut.report.page import Found
+
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         rows = json.loads((folder / "findings.json").read_text("utf-8"))
         return [
-            {
-                "level": row["level"],
-                "level_word": say(*LEVELS[row["level"]]),
-                "count": int(row["count"]),
-                "what": say(*row["what"]),
-                "advice": say(*row["advice"]),
-            }
+            Found(
+                kind=row["kind"],
+                level=row["level"],
+                level_word=say(*LEVELS[row["level"]]),
+                count=int(row["count"]),
+                what=say(*row["what"]),
+                advice=say(*row["advice"]),
+            )
             for row in rows
         ]
-    return []
+    return None
 
 
 def _pictured(best: Classifier, sample: Sample, called: int) -> tuple[bytes | None, bytes | None]:
-    """A small copy, and what the answer rests on as far as the network sees the picture."""
+    """A small copy, and what speaks for the answer in what the network sees of the picture."""
     from shortcut.report.overlay import overlay_heat
 
     try:
@@ -193,11 +207,16 @@ def _remarks(record: Record, best: Classifier, found: Evaluation, lang: Lang) ->
 
 
 def _weakest(scores: Scores, say: Say) -> str:
-    """Where classes differ by more than chance."""
+    """Where the ends of the list of classes differ by more than chance: of all pairs that could
+    have been the ends (Bonferroni), so that many classes do not make one weak."""
     known = [one for one in scores.by_class if one.images]
     weak = min(known, key=lambda one: one.recall)
     best = max(known, key=lambda one: one.recall)
-    if weak.interval[1] >= best.interval[0]:
+    pairs = max(1, len(known) * (len(known) - 1) // 2)
+    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * pairs))
+    images = np.array([float(weak.images), float(best.images)])
+    low, high = wilson_bounds(np.array([weak.recall, best.recall]) * images, images, z)
+    if high[0] >= low[1]:
         return ""
     names = printable(weak.label), printable(best.label)
     shares = percent(weak.recall, say), percent(best.recall, say)

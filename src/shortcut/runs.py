@@ -14,7 +14,6 @@ from collections.abc import Generator
 from pathlib import Path
 
 from shortcut.budget import Budget
-from shortcut.checks import check_shortly, tell_findings
 from shortcut.conclusion import Outcome
 from shortcut.course import Run, begin, go_on
 from shortcut.data.changes import apply_changes, describe_changes
@@ -146,13 +145,11 @@ def training(
     )
     name = f"{recipe.model.name}-{source.name}"
     told = [describe_data(source, parts, world), *told]
-    findings = check_shortly(source) if world.first else []
     told += remark(source, parts, recipe, measured_on, planned=budget is not None)
-    told += tell_findings(findings, location)
     check_outside(Path(output or "runs") / name, source.root)
     folder = make_run_folder(place, name, world.launch) if world.first else Path()
-    run = Run(folder, facts, parts, recipe, world, stop, findings)
-    return (yield from begin(run, split, told, choice, budget))
+    run = Run(folder, facts, parts, recipe, world, stop)
+    return (yield from begin(run, source, split, told, choice, budget))
 
 
 def resuming(

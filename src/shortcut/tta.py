@@ -15,8 +15,9 @@ UNSURE = 0.9
 
 
 def with_tta(classifier: Classifier, way: TestTime) -> Classifier:
-    """A classifier with the same weights that asks more views of each picture than it was trained
-    to.
+    """A classifier with the same weights that asks more views of each picture than it was measured
+    with. It calls no answer `not sure`: a limit kept in it is for answers to fewer views; and how
+    well its scores are calibrated has to be measured.
 
     Args:
         way: `flip`: the picture and its mirror image, twice the time. `crops`: the middle and four
@@ -36,5 +37,6 @@ def with_tta(classifier: Classifier, way: TestTime) -> Classifier:
     if way == "crops":
         preprocess = replace(classifier.preprocess, crops=True)
         below = ALWAYS if mirrored else 0.0
-        return replace(classifier, preprocess=preprocess, mirror_below=below)
-    return replace(classifier, mirror_below={"flip": ALWAYS, "unsure": UNSURE}[way])
+        return replace(classifier, preprocess=preprocess, mirror_below=below, sure_from=0.0)
+    below = ALWAYS if way == "flip" else max(UNSURE, classifier.mirror_below)
+    return replace(classifier, mirror_below=below, sure_from=0.0)

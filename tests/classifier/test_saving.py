@@ -60,7 +60,7 @@ def test_a_file_tells_everything_without_our_code(saved):
     assert card["classes"] == list(CLASSES)
     assert (card["network"], card["stem"], card["format"]) == ("resnet20", "small", 1)
     assert card["preprocess"]["image_size"] == 16
-    assert card["recipe"]["optim"]["name"] == "adamw"
+    assert card["recipe"]["optim"]["name"] == "muon"
 
 
 def test_saving_leaves_the_network_in_training(tmp_path):

@@ -1,5 +1,6 @@
 """Running a command as a person would, in this process or in one of its own."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.pictures import make_pictures
 from tests.recipes import write_tiny_recipe
 
+from shortcut import read_recipe, train
 from shortcut.cli import main
 
 
@@ -70,9 +73,17 @@ def tiny_recipe(tmp_path: Path) -> Path:
     return write_tiny_recipe(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run folder of the tiny recipe on tiny photos, to be copied and not changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    photos = make_pictures(folder / "photos")
+    outcome = train(photos, read_recipe(write_tiny_recipe(folder)), output=folder / "run")
+    assert outcome is not None
+    return outcome.folder
+
+
 @pytest.fixture
-def run(shortcut: Run, tiny_photos: Path, tiny_recipe: Path) -> Path:
-    """A finished run folder."""
-    result = shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run")
-    assert result.code == 0, result
-    return Path("run").resolve()
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A finished run folder of one's own."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))

@@ -160,3 +160,15 @@ def test_the_place_is_that_of_what_decides(tmp_path: Path) -> None:
     for one in run_silently(story):
         spot = one.spots["grad-cam"]
         assert spot is not None and places[one.file].holds(*spot.hottest)
+
+
+def test_a_long_name_is_cut_to_what_a_disk_takes(
+    shortcut: Run, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for name in ("𠮷" * 62, "x" * 250):
+        Image.fromarray(make_cued(0).pixels).save(folder / f"{name}.png")
+    result = shortcut("explain", model, folder, "--output", "here", "--method", "grad-cam")
+    assert result.code == 0, result
+    assert len(list(Path("here").iterdir())) == 2

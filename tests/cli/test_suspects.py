@@ -67,4 +67,37 @@ def test_what_cannot_be_is_told(shortcut: Run, tiny_photos: Path, tiny_recipe: P
     Path("out").mkdir()
     Path("out/asked.txt").write_text("another question")
     result = shortcut("suspects", tiny_photos, "--recipe", tiny_recipe, "--output", "out")
-    assert result.code == 5 and "holds trainings of other data" in result.last_error_line
+    assert result.code == 5 and "holds trainings of other pictures" in result.last_error_line
+
+
+def test_a_set_that_changed_is_not_answered_for_and_choices_are_kept(
+    shortcut: Run, tiny_photos: Path, tiny_recipe: Path
+) -> None:
+    stray = plant(tiny_photos)
+    words = ["suspects", tiny_photos, "--recipe", tiny_recipe, "--folds", 2, "--output", "out"]
+    assert shortcut(*words).code == 0
+    table = Path("out/suspects.csv")
+    chosen = table.read_text("utf-8").replace('"keep"', '"drop"', 1)
+    table.write_text(chosen, "utf-8")
+    again = shortcut(*words, "--lang", "zh")
+    assert again.code == 0 and "suspects-2.csv" in again.err
+    assert table.read_text("utf-8") == chosen and Path("out/suspects-2.csv").exists()
+
+    (tiny_photos / stray).unlink()
+    result = shortcut(*words)
+    assert result.code == 5 and "other pictures, labels or settings" in result.last_error_line
+    assert "Traceback" not in result.err
+
+
+def test_of_a_run_nothing_is_trained_and_nothing_written_among_its_pictures(
+    shortcut: Run, tiny_photos: Path, tiny_recipe: Path
+) -> None:
+    assert shortcut("train", tiny_photos, "--recipe", tiny_recipe, "--output", "run").code == 0
+    result = shortcut("suspects", "run", "--folds", 3)
+    assert result.code == 2 and "have no effect" in result.last_error_line
+    result = shortcut("suspects", "run", "--output", tiny_photos / "suspects")
+    assert result.code == 3 and "data folder" in result.last_error_line
+    assert not (tiny_photos / "suspects").exists()
+    Path("run/answers.csv").unlink()
+    result = shortcut("suspects", "run")
+    assert result.code == 4 and result.err.count("\n") == 1 and "answers.csv" in result.err

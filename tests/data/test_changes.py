@@ -35,7 +35,7 @@ def test_a_person_may_write_it_by_hand(tmp_path: Path) -> None:
 
 def test_a_label_is_changed_and_the_picture_stays_where_it_is(tmp_path: Path) -> None:
     source = read_source(make_pictures(tmp_path / "photos"))
-    rows = "blue/photo-00.png,move,red,x\nblue/photo-01.png,keep,red,x\n"
+    rows = "blue/photo-00.png,move,red,x\nblue/photo-01.png,keep,red,x\ngone.png,keep,red,x\n"
     rows += "red/photo-00.png,DROP,blue,x\nred/photo-01.png,move,red,x\n"
     (tmp_path / "list.csv").write_text(f"path,action,class,score\n{rows}", "utf-8")
     changed, counts = apply_changes(source, tmp_path / "list.csv")

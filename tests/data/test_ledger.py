@@ -36,3 +36,12 @@ def test_looks_at_once_are_all_counted(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_measuring_goes_on(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, no folder")
     assert count_look(samples(make_pictures(tmp_path / "photos")), tmp_path / "cache", "x") == 0
+
+
+def test_pictures_of_the_same_names_are_not_the_same(tmp_path: Path) -> None:
+    root, cache = make_pictures(tmp_path / "photos"), tmp_path / "cache"
+    assert count_look(samples(root), cache, "x") == 1
+    other = make_pictures(tmp_path / "others" / "photos")
+    first = next(iter((other / "red").iterdir()))
+    first.write_bytes(first.read_bytes() + b"longer")
+    assert count_look(samples(other), cache, "x") == 1

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 from tests.scenes import make_scene
 
-from shortcut.data.looks import Look, find_equal, look_at, looking
+from shortcut.data.looks import ENDS, Look, finding_equal, look_at, looking
 from shortcut.data.samples import Sample
 from shortcut.events import Progress, run_silently
 
@@ -113,4 +113,17 @@ def test_equal_files_are_grouped_and_a_file_that_went_is_equal_to_none(tmp_path:
         make_scene(0 if name in "ab" else 1, (8, 8)).save(tmp_path / f"{name}.bmp")  # of one size
     looks = [seen(tmp_path / f"{name}.bmp") for name in "abcd"]
     (tmp_path / "d.bmp").unlink()
-    assert find_equal(looks) == [(0, 1)]
+    assert run_silently(finding_equal(looks)) == [(0, 1)]
+
+
+def test_files_with_equal_ends_are_read_whole(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    ends = draw.bytes(ENDS), draw.bytes(ENDS)
+    middles = [draw.bytes(100), draw.bytes(100)]
+    for name, middle in zip("abcd", [*middles, middles[1], b""], strict=True):
+        (tmp_path / name).write_bytes(ends[0] + middle + ends[1])
+    looks = [Look(Sample(tmp_path / name, "x")) for name in "abcd"]
+    story = finding_equal(looks)
+    told = [event.total for event in story if isinstance(event, Progress)]
+    assert told == [3, 3, 3] * 2  # of the fourth the size alone says enough
+    assert run_silently(finding_equal(looks)) == [(1, 2)]

@@ -38,3 +38,15 @@ def test_no_more_are_shown_than_a_person_looks_at(tmp_path: Path) -> None:
     page = render_gallery(many, tmp_path, "x", 1000, "zh")
     assert page.count("<fieldset") == SHOWN and "另有 5 项" in page
     assert "每个回答都与标签一致" in render_gallery([], tmp_path, "x", 1000, "zh")
+
+
+def test_a_name_that_is_no_text_cannot_be_chosen(tmp_path: Path) -> None:
+    odd = Suspect(Sample(tmp_path / "\udcff.png", "a"), "b", 0.9, 0.1, contradicted=True)
+    page = render_gallery([odd, suspect(tmp_path, 1)], tmp_path, "x", 10)
+    assert 'data-path=""' in page and page.count("rename the file to choose here") == 1
+    assert page.count('type="radio"') == 3
+
+
+def test_a_group_of_choices_is_called_by_its_picture(tmp_path: Path) -> None:
+    page = render_gallery([suspect(tmp_path, 1)], tmp_path, "x", 10)
+    assert re.search(r"<legend>1<span[^>]*> 1&lt;\.png</span>", page)

@@ -6,13 +6,13 @@ story ── layout ─── findings ── wording        words first, then w
       ├─ pictures ┤                            the story asks all of them
       └─ copies ──┘
 page                   shows what was found
-short                  the part of it that takes no time, before a training
+short                  the part of it that opens no picture, before a training
 ```
 """
 
 from shortcut.checks.findings import Finding as Finding
 from shortcut.checks.page import render_page as render_page
-from shortcut.checks.short import check_shortly as check_shortly
+from shortcut.checks.short import checking_shortly as checking_shortly
 from shortcut.checks.short import finding_table as finding_table
 from shortcut.checks.short import tell_findings as tell_findings
 from shortcut.checks.story import Checked as Checked
@@ -21,8 +21,8 @@ from shortcut.checks.story import checking as checking
 __all__ = [
     "Checked",
     "Finding",
-    "check_shortly",
     "checking",
+    "checking_shortly",
     "finding_table",
     "render_page",
     "tell_findings",

@@ -1,7 +1,7 @@
 """The short check before every training: what is found without opening a picture."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from itertools import pairwise
 
 from shortcut.checks.copies import check_copies
@@ -9,18 +9,25 @@ from shortcut.checks.counts import check_counts
 from shortcut.checks.findings import Finding
 from shortcut.checks.layout import check_layout
 from shortcut.data.copies import Pair
-from shortcut.data.looks import Look, find_equal
-from shortcut.data.samples import Source
+from shortcut.data.looks import Look, finding_equal
+from shortcut.data.samples import Sample, Source
+from shortcut.events import Progress
 
 
-def check_shortly(source: Source) -> list[Finding]:
-    """What folders, numbers and equal files tell. Of the files only those are read that have the
-    size of another, and training reads them next anyway."""
+def checking_shortly(
+    source: Source, parts: Mapping[str, Sequence[Sample]]
+) -> Generator[Progress, None, list[Finding]]:
+    """What folders, numbers and equal files tell; yields progress.
+
+    Args:
+        parts: those of the training, where val may have been carved off.
+    """
     findings = check_layout(source.root) if source.root.is_dir() else []
-    parts = {sample.path: part for part, chosen in source.parts.items() for sample in chosen}
-    looks = [Look(sample) for chosen in source.parts.values() for sample in chosen]
-    equal = [Pair(a, b, 1.0) for group in find_equal(looks) for a, b in pairwise(group)]
-    return findings + check_copies(looks, parts, equal) + check_counts(source)
+    where = {sample.path: part for part, chosen in parts.items() for sample in chosen}
+    looks = [Look(sample) for chosen in parts.values() for sample in chosen]
+    groups = yield from finding_equal(looks)
+    equal = [Pair(a, b, 1.0) for group in groups for a, b in pairwise(group)]
+    return findings + check_copies(looks, where, equal) + check_counts(source)
 
 
 def tell_findings(findings: Sequence[Finding], data: str) -> list[str]:
@@ -36,6 +43,7 @@ def finding_table(findings: Sequence[Finding]) -> str:
     """As JSON, English and Chinese, for the report."""
     rows = [
         {
+            "kind": finding.kind.name,
             "level": finding.kind.level,
             "count": finding.count,
             "what": finding.kind.title,

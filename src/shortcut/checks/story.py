@@ -15,7 +15,7 @@ from shortcut.checks.layout import check_layout, read_anyhow
 from shortcut.checks.pictures import check_pictures
 from shortcut.checks.wording import LEVELS
 from shortcut.data.copies import Pair, find_copies
-from shortcut.data.looks import Look, find_equal, looking
+from shortcut.data.looks import Look, finding_equal, looking
 from shortcut.data.samples import Source
 from shortcut.data.sources import reading_source
 from shortcut.errors import DataError
@@ -132,4 +132,5 @@ def _compare(seen: list[Look]) -> Generator[Event, None, list[Pair]]:
     if not seen:
         return []
     thumbs = np.stack([look.thumb for look in seen])
-    return (yield from find_copies(thumbs, find_equal(seen)))
+    equal = yield from finding_equal(seen)
+    return (yield from find_copies(thumbs, equal))

@@ -13,6 +13,7 @@ from shortcut.cli.training import Data, Device, MaxPixels
 if TYPE_CHECKING:
     from shortcut.answers import Evaluation
     from shortcut.classifier import Classifier
+    from shortcut.data.samples import Source
     from shortcut.metrics import Scores
     from shortcut.tta import TestTime
 
@@ -77,7 +78,8 @@ def evaluate(
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
         limited = _set_limit(classifier, found, share, model) if share else ()
-        for line in (*_remarks(chosen, source.name, found, tta), *limited):
+        looks = _count_looks(source, chosen)
+        for line in (*_remarks(chosen, source.name, found, looks, tta), *limited):
             screen.show(Notice(line))
         judging = judging_unlike(classifier, found, strangers, batch_size)
         unlike = run_silently(heard(judging, screen.show))
@@ -87,13 +89,23 @@ def evaluate(
     _print(facts, found, found.with_limit(classifier.sure_from), unlike, format_)
 
 
-def _remarks(part: str, name: str, found: "Evaluation", tta: str | None) -> list[str]:
-    """What to know of the figures; a look at test pictures is counted here."""
-    from shortcut.data.ledger import count_look, describe_looks
+def _count_looks(source: "Source", part: str) -> int:
+    """How many times the test pictures have been measured on, with this time."""
+    from shortcut.data.ledger import count_look
     from shortcut.data.sources import default_cache
 
+    tests = source.parts.get("test", ())
+    if part not in ("test", "all") or not tests:
+        return 0
+    return count_look(tests, default_cache(), "evaluate")
+
+
+def _remarks(part: str, name: str, found: "Evaluation", looks: int, tta: str | None) -> list[str]:
+    """What to know of the figures."""
+    from shortcut.data.ledger import describe_looks
+
     remarks = [f"measured on the {part} part of {name}" + (f", with `--tta {tta}`" if tta else "")]
-    if part == "test" and (looks := count_look(found.samples, default_cache(), "evaluate")) > 1:
+    if looks > 1:
         remarks.append(describe_looks(looks)[0])
     if part in ("train", "all"):
         remarks.append("if the training saw these pictures, the figure says little")
@@ -101,7 +113,7 @@ def _remarks(part: str, name: str, found: "Evaluation", tta: str | None) -> list
 
 
 def _print(
-    facts: dict[str, object],
+    facts: dict[str, str],
     found: "Evaluation",
     limit: dict[str, float],
     unlike: dict[str, object],
@@ -110,8 +122,8 @@ def _print(
     from shortcut import console
 
     if format_ == "json":
-        facts = facts | found.scores.as_dict() | limit | unlike
-        typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        whole = facts | found.scores.as_dict() | limit | unlike
+        typer.echo(json.dumps(whole, indent=1, ensure_ascii=False))
         return
     console.print_scores(found.scores)
     if limit:
@@ -233,10 +245,19 @@ def load_model(
     model: Path, device: str, max_pixels: int | None, tta: "TestTime | None" = None
 ) -> "Classifier":
     """A model file on the device that is asked for; a limit or views given go before its own."""
+    from shortcut import console
     from shortcut.classifier import load
+    from shortcut.events import Notice
     from shortcut.tta import with_tta
     from shortcut.world import find_world
 
     classifier = load(model, device=find_world(device).device)
     classifier.max_pixels = max_pixels or classifier.max_pixels
-    return with_tta(classifier, tta) if tta else classifier
+    if tta is None:
+        return classifier
+    if classifier.sure_from:
+        with console.Screen() as screen:
+            screen.show(
+                Notice("with `--tta` no answer is `not sure`: the limit is for fewer views")
+            )
+    return with_tta(classifier, tta)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shortcut.budget import parse_duration
-from shortcut.cli.training import BudgetOption, Device, Quiet, Set
+from shortcut.cli.training import Device, Quiet, Set
 from shortcut.language import Lang
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shortcut.suspects import Suspects
 
 GOES_ON = "interrupted, nothing is lost; the same command goes on."
+FOLDS, RECIPE = 4, "fast"
 LISTED = 20
 """Rows on the terminal; the page and the list have them all."""
 
@@ -26,9 +27,11 @@ def suspects(
         str, typer.Argument(help="As for `train`; or a finished run folder: its val and test.")
     ],
     *,
-    folds: Annotated[int, typer.Option(min=2, help="Trainings, each on all but one part.")] = 4,
-    recipe: Annotated[str, typer.Option(help="Of each training.")] = "fast",
-    budget: BudgetOption = None,
+    folds: Annotated[int, typer.Option(min=2, help="Trainings, each on all but one part.")] = FOLDS,
+    recipe: Annotated[str, typer.Option(help="Of each training.")] = RECIPE,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for all trainings together: 20m, 2h. Plans epochs.")
+    ] = None,
     set_: Set = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder; else suspects/NAME. The same goes on.")
@@ -38,11 +41,17 @@ def suspects(
     format_: Annotated[Literal["table", "json"], typer.Option("--format")] = "table",
     quiet: Quiet = False,
 ) -> None:
-    """Rank the labels that are most likely wrong, by classifiers that have not seen them."""
+    """Rank the labels that are most likely wrong, by classifiers that did not learn from them."""
+    from shortcut.errors import RecipeError
     from shortcut.recipe import parse_changes, read_recipe
     from shortcut.signals import Stop
-    from shortcut.suspects import suspecting
+    from shortcut.suspects import is_run, suspecting
 
+    if is_run(data) and (folds != FOLDS or recipe != RECIPE or budget or set_):
+        raise RecipeError(
+            f"{data} is a finished run, and nothing is trained for it: `--folds`, `--recipe`, "
+            "`--budget` and `--set` have no effect."
+        )
     stop = Stop()
     story = suspecting(
         data,

@@ -36,7 +36,7 @@ def apply_changes(source: Source, file: Path) -> tuple[Source, dict[str, int]]:
     """
     wanted = _read(file)
     known = {portable_path(s.path, source.root) for part in source.parts.values() for s in part}
-    if strange := sorted(wanted.keys() - known):
+    if strange := sorted(name for name in wanted.keys() - known if wanted[name][0] != "keep"):
         raise DataError(
             f"{file}: {len(strange):,} of {len(wanted):,} pictures are not in {source.root}: "
             f"{', '.join(strange[:3])}. Is it the list of another data set?"
@@ -69,6 +69,16 @@ def describe_changes(counts: Mapping[str, int], file: Path) -> str:
     """One line for the person."""
     moved = f", {counts['move']:,} have another label" if counts["move"] else ""
     return f"{counts['drop']:,} pictures are left out{moved}, as {file} says"
+
+
+def holds_choices(file: Path) -> bool:
+    """Whether a file is there that somebody may have made choices in."""
+    if not file.exists():
+        return False
+    try:
+        return any(action != "keep" for action, _ in _read(file).values())
+    except DataError:
+        return True
 
 
 def _read(file: Path) -> dict[str, tuple[str, str]]:

@@ -1,7 +1,9 @@
 """What can be seen of a picture without knowing what it shows: whether it can be read, how it is
 stored, how large, bright and sharp it is."""
 
-from collections.abc import Generator, Iterator, Sequence
+import hashlib
+import os
+from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ from shortcut.events import Progress
 
 VIEW = 128
 """Pixels of the short side at which sharpness and colours are measured, of larger pictures."""
+ENDS = 65_536
+"""Bytes that are read first, at either end of a file."""
 FORMATS = {
     **dict.fromkeys(("jpg", "jpeg", "jpe", "jfif"), "JPEG"),
     **dict.fromkeys(("tif", "tiff"), "TIFF"),
@@ -92,17 +96,28 @@ def look_at(sample: Sample, max_pixels: int | None = None) -> Look:
     )
 
 
-def find_equal(looks: Sequence[Look]) -> list[tuple[int, ...]]:
-    """Positions of files that are the same byte for byte, a group each. Only files of one size are
-    read."""
-    sizes: dict[int, list[int]] = {}
-    for position, look in enumerate(looks):
-        if not look.problem:
-            sizes.setdefault(_file_size(look), []).append(position)
-    groups: dict[str, list[int]] = {}
-    for positions in sizes.values():
-        for position in positions if len(positions) > 1 else ():
-            groups.setdefault(_digest(looks[position]), []).append(position)
+def finding_equal(looks: Sequence[Look]) -> Generator[Progress, None, list[tuple[int, ...]]]:
+    """Positions of files that are the same byte for byte, a group each; yields progress.
+
+    Of files of one size the ends are read, and of those with equal ends the whole: pictures without
+    compression all have one size, and a set of them may be as large as the disk.
+    """
+    alike = _shared({i: _file_size(look) for i, look in enumerate(looks) if not look.problem})
+    for digest in (_digest_of_ends, _digest):
+        keys: dict[int, tuple[int, str]] = {}
+        members = [(number, i) for number, group in enumerate(alike) for i in group]
+        for done, (number, i) in enumerate(members, 1):
+            keys[i] = number, digest(looks[i])
+            yield Progress("comparing files", done, len(members))
+        alike = _shared(keys)
+    return alike
+
+
+def _shared(keys: Mapping[int, Hashable]) -> list[tuple[int, ...]]:
+    """Positions by key, of keys that more than one has."""
+    groups: dict[Hashable, list[int]] = {}
+    for position, key in keys.items():
+        groups.setdefault(key, []).append(position)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
@@ -165,6 +180,17 @@ def _file_size(look: Look) -> int:
         return look.sample.path.stat().st_size
     except OSError:
         return -1
+
+
+def _digest_of_ends(look: Look) -> str:
+    try:
+        with look.sample.path.open("rb") as file:
+            digest = hashlib.sha256(file.read(ENDS))
+            file.seek(-min(ENDS, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            digest.update(file.read())
+    except OSError:  # gone meanwhile: equal to no other
+        return str(look.sample.path)
+    return digest.hexdigest()
 
 
 def _digest(look: Look) -> str:

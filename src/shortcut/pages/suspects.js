@@ -1,6 +1,6 @@
 "use strict";
 const cards = [...document.querySelectorAll(".card")];
-const choice = (card) => card.querySelector("input:checked").value;
+const choice = (card) => card.querySelector("input:checked")?.value ?? "keep";
 const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
 
 function tell() {
@@ -11,7 +11,8 @@ function tell() {
 }
 
 function save() {
-  const rows = cards.map((card) => [card.dataset.path, choice(card), card.dataset.class]);
+  const chosen = cards.filter((card) => choice(card) !== "keep");
+  const rows = chosen.map((card) => [card.dataset.path, choice(card), card.dataset.class]);
   const lines = [["path", "action", "class"], ...rows].map((row) => row.map(quoted).join(","));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));

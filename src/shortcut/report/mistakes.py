@@ -25,7 +25,7 @@ class Mistake:
     picture: bytes | None
     """A JPEG; None where the file cannot be read any more."""
     heat: bytes | None
-    """The same picture with what the answer rests on."""
+    """The same picture with what in it speaks for the answer."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 from shortcut.answers import Evaluation
 from shortcut.data.folders import printable
 from shortcut.events import EpochEnd
-from shortcut.language import Lang, Say, part_name, percent, speak
+from shortcut.language import Lang, Say, counted, part_name, percent, speak
 from shortcut.metrics import Scores
 from shortcut.pages import picture_address, render
 from shortcut.report.drawing import as_svg
@@ -16,6 +16,18 @@ from shortcut.report.reliability import reliability_figure
 
 FEW = 0.05
 """Half of an interval; wider ones say little."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that was found in the data, in the language of the page."""
+
+    kind: str
+    level: str
+    level_word: str
+    count: int
+    what: str
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,8 @@ class Report:
     confusions: Sequence[Confusion]
     remarks: Sequence[str]
     """What to know first, a sentence each."""
-    findings: Sequence[Mapping[str, object]]
-    """What was found in the data: `level`, `what`, `count`, `advice`."""
+    findings: Sequence[Found] | None
+    """What was found in the data; None where nobody looked."""
     facts: Sequence[tuple[str, str]]
     """The rows of the experiment record."""
     repeat: Sequence[tuple[str, str]]
@@ -49,6 +61,8 @@ class Report:
     """As YAML."""
     notices: Sequence[str] = ()
     """What the program told while it ran."""
+    mirrored: bool = False
+    """Whether mirror images have a say, which heat maps do not show."""
 
     @property
     def decisive(self) -> tuple[str, Scores] | None:
@@ -77,6 +91,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "repeat": report.repeat,
         "recipe": report.recipe,
         "notices": report.notices,
+        "mirrored": report.mirrored,
         "footer": say("Made by shortcut.", "由 shortcut 生成。"),
     }
     if report.decisive:
@@ -114,6 +129,11 @@ def _verdict(report: Report, say: Say) -> tuple[str, str]:
         return "warning", text + say(
             " So few pictures say little: measure on more.",
             "图片过少，结论不可靠，请用更多图片评估。",
+        )
+    if leaks := sum(found.count for found in report.findings or () if found.kind == "leak"):
+        return "warning", text + say(
+            f" But {counted(leaks, 'picture')} of the data stand in two parts, so it may flatter.",
+            f"但数据中有 {leaks:,} 张图片同时出现在两个子集中，此数字可能偏高。",
         )
     return "good" if part == "test" and report.part == "val" else "warning", text
 
@@ -172,6 +192,7 @@ def _confusion(one: Confusion, say: Say) -> dict[str, object]:
             "name": printable(mistake.name),
             "score": percent(mistake.score, say),
             "addresses": [picture_address(p) for p in (mistake.picture, mistake.heat) if p],
+            "heat": say(f"What speaks for {answer} in it", f"其中支持 {answer} 的区域"),
         }
         for mistake in one.mistakes
     ]

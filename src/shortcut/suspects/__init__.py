@@ -1,4 +1,4 @@
-"""Which labels may be wrong? `suspecting` asks classifiers that have not seen them and returns
+"""Which labels may be wrong? `suspecting` asks classifiers that did not learn from them and returns
 `Suspects`.
 
 ```
@@ -8,6 +8,7 @@ ranking ─── page ─── story       the least believed first, a gallery
 """
 
 from shortcut.suspects.story import Suspects as Suspects
+from shortcut.suspects.story import is_run as is_run
 from shortcut.suspects.story import suspecting as suspecting
 
-__all__ = ["Suspects", "suspecting"]
+__all__ = ["Suspects", "is_run", "suspecting"]

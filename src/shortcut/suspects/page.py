@@ -18,12 +18,19 @@ SHOWN = 400
 
 
 def render_gallery(
-    suspects: Sequence[Suspect], root: Path, name: str, images: int, lang: Lang = "en"
+    suspects: Sequence[Suspect],
+    root: Path,
+    name: str,
+    images: int,
+    lang: Lang = "en",
+    *,
+    table: str = "suspects.csv",
 ) -> str:
     """The page as HTML text. Its one script makes a file of the choices; it sends nothing.
 
     Args:
         images: how many labels were looked at.
+        table: the list that has all of them.
     """
     say = speak(lang)
     contradicted = sum(one.contradicted for one in suspects)
@@ -39,6 +46,7 @@ def render_gallery(
         "suspects": [_card(one, root, say) for one in suspects[:SHOWN]],
         "script": script,
         "digest": f"sha256-{digest}",
+        "table": table,
         "more": max(0, len(suspects) - SHOWN),
         "footer": say("Nothing in the data folder was changed.", "数据文件夹未作任何改动。"),
     }
@@ -49,7 +57,8 @@ def _card(one: Suspect, root: Path, say: Say) -> dict[str, object]:
     small = make_thumbnail(one.sample.path)
     path = portable_path(one.sample.path, root)
     return {
-        "path": path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+        # A name that is no text would not come back from the browser as it was.
+        "path": "" if any("\ud800" <= letter <= "\udfff" for letter in path) else path,
         "name": printable(path),
         "label": printable(one.sample.label),
         "answer": printable(one.answer),

@@ -1,4 +1,4 @@
-"""Labels in the order of how little a classifier that has not seen them believes them.
+"""Labels in the order of how little a classifier that did not learn from them believes them.
 
 This is the ranking by self-confidence of confident learning (Northcutt et al. 2021,
 arXiv:1911.00068, section 3.2). A label is contradicted with confidence where another class is at

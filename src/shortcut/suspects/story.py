@@ -1,5 +1,5 @@
-"""Which labels may be wrong: asked of classifiers that have not seen them, ranked, and written as a
-gallery and a list of changes."""
+"""Which labels may be wrong: asked of classifiers that did not learn from them, ranked, and written
+as a gallery and a list of changes."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 from shortcut.answers import Evaluation, joined, read_answer_table
 from shortcut.classifier import load
 from shortcut.crossvalidation import crossvalidating
+from shortcut.data.changes import holds_choices
 from shortcut.data.sources import check_outside, default_cache, reading_source
 from shortcut.data.splits import portable_path
 from shortcut.disk import write_whole
@@ -22,7 +23,7 @@ from shortcut.suspects.ranking import Suspect, rank_labels, suspect_table
 
 @dataclass(frozen=True)
 class Suspects:
-    """Labels that classifiers which have not seen them do not believe."""
+    """Labels that classifiers which did not learn from them do not believe."""
 
     ranked: tuple[Suspect, ...]
     """The least believed first."""
@@ -63,7 +64,8 @@ def suspecting(
     device: str = "auto",
     stop: Stop | None = None,
 ) -> Generator[Event, None, Suspects]:
-    """Rank the labels of `data`, and write `suspects.html` and `suspects.csv` into `output`.
+    """Rank the labels of `data`, and write `suspects.html` and `suspects.csv` into `output`; a list
+    that somebody has made choices in stays, and the new one gets a number.
 
     Args:
         data: as for training: then `folds` trainings answer for train and val. Or the folder of a
@@ -74,9 +76,10 @@ def suspecting(
     Raises:
         ShortcutError: whatever a training can raise.
     """
-    if (Path(data) / "environment.json").exists():
+    if is_run(data):
         name, root, found = _of_run(Path(data))
         place = output or Path("suspects") / name
+        check_outside(place, root)
     else:
         source = yield from reading_source(data, cache=default_cache())
         name, root = source.name, source.root
@@ -87,14 +90,29 @@ def suspecting(
         )
         found = yield from story
     ranked = rank_labels(found)
+    table = _free(place)
     yield Progress("drawing the gallery", 0, 0)
-    page = render_gallery(ranked, root, name, len(found.samples), lang)
+    page = render_gallery(ranked, root, name, len(found.samples), lang, table=table.name)
     write_whole(place / "suspects.html", page)
     yield Progress("drawing the gallery", 1, 1)
     yield Saved("gallery", place / "suspects.html")
-    write_whole(place / "suspects.csv", suspect_table(ranked, root))
-    yield Saved("list of changes", place / "suspects.csv")
+    write_whole(table, suspect_table(ranked, root))
+    yield Saved("list of changes", table)
     return Suspects(tuple(ranked), len(found.samples), root)
+
+
+def is_run(data: str) -> bool:
+    """Whether that is the folder of a run."""
+    return (Path(data) / "environment.json").exists()
+
+
+def _free(place: Path) -> Path:
+    """Where a list can be written."""
+    file, number = place / "suspects.csv", 1
+    while holds_choices(file):
+        number += 1
+        file = place / f"suspects-{number}.csv"
+    return file
 
 
 def _of_run(folder: Path) -> tuple[str, Path, Evaluation]:
