@@ -96,7 +96,7 @@ def test_a_run_without_a_look_at_its_data_does_not_claim_one(copied: Path) -> No
     assert "found by the short look" in page(copied) or "badge" in page(copied)
     (copied / "findings.json").unlink()
     run_silently(describing(copied))
-    assert "is not on record" in page(copied) and "short look" not in page(copied)
+    assert "There is no record of a look" in page(copied) and "short look" not in page(copied)
 
 
 def test_a_page_that_cannot_be_drawn_ends_no_training(copied: Path) -> None:

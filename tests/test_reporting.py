@@ -52,8 +52,10 @@ def test_leaks_take_the_verdict_its_colour() -> None:
     assert 'class="verdict good"' in render_report(report(findings=[other]))
 
 
-def test_maps_that_do_not_show_the_mirror_image_say_so() -> None:
+def test_mistakes_say_what_maps_do_not_show_and_how_many_labels_are_doubtful() -> None:
     pair = Confusion("a", "b", count=1, images=9, mistakes=(Mistake("x.png", 0.9, b"1", b"2"),))
-    page = render_report(report(mirrored=True, confusions=[pair]))
+    page = render_report(report(mirrored=True, contradicted=1234, confusions=[pair]))
+    assert "contradicted with confidence: 1,234." in page
     assert "mirror image has a say" in page and 'alt="What speaks for b in it"' in page
-    assert "mirror image" not in render_report(report(confusions=[pair]))
+    page = render_report(report(contradicted=0, confusions=[pair]))
+    assert "mirror image" not in page and "with confidence" not in page

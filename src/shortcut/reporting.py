@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shortcut.answers import Evaluation
+from shortcut.answers import Evaluation, joined
 from shortcut.checks.wording import LEVELS
 from shortcut.classifier import Classifier
 from shortcut.data.folders import printable
@@ -23,6 +23,7 @@ from shortcut.errors import DecodeError, ModelError
 from shortcut.events import EpochEnd, Event, Progress, Saved
 from shortcut.heatmaps import grad_cam
 from shortcut.job import Job
+from shortcut.labels import rank_labels
 from shortcut.language import Lang, Say, duration, part_name, percent, speak
 from shortcut.metrics import Scores, wilson_bounds
 from shortcut.record import Record, fact_rows, honesty, read_curve
@@ -79,6 +80,7 @@ def writing_report(
         repeat=_repeat(folder, facts, record, say),
         recipe=(folder / "recipe.yaml").read_text("utf-8"),
         notices=record.notices,
+        contradicted=sum(one.contradicted for one in rank_labels(joined([*measured.values()]))),
         mirrored=best.mirror_below > 0,
     )
     write_whole(folder / "report.html", render_report(report, lang))
@@ -227,11 +229,16 @@ def _weakest(scores: Scores, say: Say) -> str:
     )
 
 
+def _named(program: str) -> str:
+    """As it is typed, where Python was asked to run the package."""
+    return "shortcut" if Path(program).name == "__main__.py" else Path(program).name
+
+
 def _repeat(folder: Path, facts: Facts, record: Record, say: Say) -> list[tuple[str, str]]:
     program, *words = facts.command or ("shortcut",)
     hours = record.seconds * facts.cpus / 3600
     return [
-        (say("Command", "命令"), shlex.join([Path(program).name, *words])),
+        (say("Command", "命令"), shlex.join([_named(program), *words])),
         (say("Data", "数据"), facts.data_root),
         (say("System", "系统"), f"{facts.system}, Python {facts.python}"),
         (say("Versions", "版本"), ", ".join(f"{k} {v}" for k, v in facts.versions.items())),

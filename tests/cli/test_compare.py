@@ -127,3 +127,9 @@ def test_what_cannot_be_is_told(shortcut: Run, place: Path) -> None:
 def test_a_misspelt_flag_is_told(shortcut: Run, place: Path) -> None:
     result = shortcut("compare", place / "one", place / "eight", "--outptu", "page.html")
     assert result.code == 2 and "--output" in result.err and not Path("page.html").exists()
+
+
+def test_a_page_has_the_ending_that_browsers_know(shortcut: Run, place: Path) -> None:
+    result = shortcut("compare", place / "one", place / "eight", "--output", "page")
+    assert result.code == 2 and "must end in .html" in result.last_error_line
+    assert not Path("page").exists()

@@ -51,7 +51,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "report",
             "heatmaps",
         }
-        | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division"}
+        | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division", "labels"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}

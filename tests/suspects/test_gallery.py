@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from shortcut.data.samples import Sample
+from shortcut.labels import Suspect
 from shortcut.suspects.page import SHOWN, render_gallery
-from shortcut.suspects.ranking import Suspect
 
 
 def suspect(folder: Path, number: int, *, contradicted: bool = True) -> Suspect:

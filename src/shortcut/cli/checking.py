@@ -38,7 +38,9 @@ def check(
     from shortcut.checks import checking
     from shortcut.data.sources import check_outside, default_cache
     from shortcut.events import heard, run_silently
+    from shortcut.pages import check_ending
 
+    check_ending(output)
     check_outside(output or Path("checks"), data)
     if write_exclusions:
         check_outside(write_exclusions, data, "--write-exclusions")

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from shortcut.comparison import Contest
 
 
+Output = Annotated[
+    Path | None, typer.Option(help="An .html file: the pictures that they disagree on.")
+]
+
+
 def compare(
     runs: Annotated[
         list[str], typer.Argument(help="Run folders, or model files; the first against the others.")
@@ -24,9 +29,7 @@ def compare(
     part: Annotated[
         Literal["auto", "train", "val", "test", "all"], typer.Option(help="Of --data.")
     ] = "auto",
-    output: Annotated[
-        Path | None, typer.Option(help="A page with the pictures that they disagree on.")
-    ] = None,
+    output: Output = None,
     device: Device = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
     lang: Annotated[Lang, typer.Option(help="Of the page and the tables.")] = "en",
@@ -39,12 +42,15 @@ def compare(
     from shortcut.data.sources import check_outside
     from shortcut.disk import write_whole
     from shortcut.events import Notice, Saved, heard, run_silently
+    from shortcut.pages import check_ending
 
     say = speak(lang)
+    check_ending(output)
     entries = find_entries(runs, device=device)
     roots = [entry.facts.data_root for entry in entries if entry.facts]
-    for root in [*roots, *([data] if data else [])] if output else []:
-        check_outside(output or Path(), root)
+    for root in (*roots, data):
+        if output and root:
+            check_outside(output, root)
     with console.Screen(quiet=quiet) as screen:
         story = comparing(entries, data, part=part, download=download)
         found = run_silently(heard(story, screen.show))

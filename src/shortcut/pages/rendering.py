@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shortcut.errors import RecipeError
 from shortcut.language import Lang, speak
 
 if TYPE_CHECKING:
@@ -37,3 +38,13 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def check_ending(page: Path | None) -> None:
+    """Refuse a name that no browser would take for a page, before any work is done for it.
+
+    Raises:
+        RecipeError: it does not end in .html.
+    """
+    if page is not None and page.suffix.lower() not in (".html", ".htm"):
+        raise RecipeError(f"`--output` (={page}) must end in .html: it is a page.")

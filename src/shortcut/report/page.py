@@ -61,6 +61,8 @@ class Report:
     """As YAML."""
     notices: Sequence[str] = ()
     """What the program told while it ran."""
+    contradicted: int = 0
+    """How many labels are contradicted with confidence; see `labels`."""
     mirrored: bool = False
     """Whether mirror images have a say, which heat maps do not show."""
 
@@ -92,6 +94,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "recipe": report.recipe,
         "notices": report.notices,
         "mirrored": report.mirrored,
+        "contradicted": report.contradicted,
         "footer": say("Made by shortcut.", "由 shortcut 生成。"),
     }
     if report.decisive:

@@ -2,8 +2,8 @@
 `Suspects`.
 
 ```
-ranking ─── page ─── story       the least believed first, a gallery in which to choose, and the
-                                 trainings before
+page  ─┬─ story       a gallery in which to choose, a list of changes, and the trainings before
+table ─┘
 ```
 """
 

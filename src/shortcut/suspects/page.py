@@ -9,9 +9,9 @@ from pathlib import Path
 from shortcut.data.folders import printable
 from shortcut.data.splits import portable_path
 from shortcut.data.thumbnails import make_thumbnail
+from shortcut.labels import Suspect
 from shortcut.language import Lang, Say, percent, speak
 from shortcut.pages import picture_address, render
-from shortcut.suspects.ranking import Suspect
 
 SHOWN = 400
 """Pictures of some 6 kB each: 2.4 MB of page, and an hour of looking."""

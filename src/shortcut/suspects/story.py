@@ -13,12 +13,13 @@ from shortcut.data.sources import check_outside, default_cache, reading_source
 from shortcut.data.splits import portable_path
 from shortcut.disk import write_whole
 from shortcut.events import Event, Progress, Saved
+from shortcut.labels import Suspect, rank_labels
 from shortcut.language import Lang
 from shortcut.runfolder import read_facts
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
 from shortcut.suspects.page import render_gallery
-from shortcut.suspects.ranking import Suspect, rank_labels, suspect_table
+from shortcut.suspects.table import suspect_table
 
 
 @dataclass(frozen=True)

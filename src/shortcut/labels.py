@@ -6,18 +6,12 @@ least as probable as it usually is for pictures that bear its name (section 3.1)
 classifier, the more of these are wrong.
 """
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from shortcut.answers import Evaluation
-from shortcut.data.changes import COLUMNS
 from shortcut.data.samples import Sample
-from shortcut.data.splits import portable_path
 
 
 @dataclass(frozen=True)
@@ -60,16 +54,3 @@ def rank_labels(found: Evaluation) -> list[Suspect]:
         for i in order
         if not answers.right[i]
     ]
-
-
-def suspect_table(suspects: Sequence[Suspect], root: Path) -> bytes:
-    """A list of changes that changes nothing yet, as CSV text: every `action` is `keep`; `drop`
-    leaves the picture out of a training, `move` gives it to `class`."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow([*COLUMNS, "label", "score", "score_of_label"])
-    for one in suspects:
-        path = portable_path(one.sample.path, root)
-        scores = f"{one.score:.4f}", f"{one.of_label:.4f}"
-        writer.writerow([path, "keep", one.answer, one.sample.label, *scores])
-    return table.getvalue().encode("utf-8", "surrogateescape")

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from shortcut.answers import Evaluation
 from shortcut.data.samples import Sample
+from shortcut.labels import rank_labels
 from shortcut.metrics import read_answers
-from shortcut.suspects.ranking import rank_labels, suspect_table
+from shortcut.suspects.table import suspect_table
 
 CLASSES = ("ant", "bee", "cow")
 
