@@ -16,7 +16,7 @@ from shortcut.disk import write_whole
 from shortcut.division import Division, Plan, dividing
 from shortcut.errors import ResourceError
 from shortcut.events import Event, Notice
-from shortcut.runfolder import read_facts
+from shortcut.runfolder import is_run, read_facts
 from shortcut.runs import resuming, training
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
@@ -62,7 +62,7 @@ def crossvalidating(
         yield Notice(f"fold {number} of {folds}")
         if _is_done(folder):
             pass
-        elif (folder / "environment.json").exists():
+        elif is_run(folder):
             yield from resuming(folder, device=device, stop=stop)
         else:
             planned = Budget(budget, time.monotonic(), free=False) if budget else None

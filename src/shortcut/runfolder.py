@@ -140,8 +140,7 @@ def make_run_folder(wanted: Path | None, name: str, launch: str = "") -> Path:
 
 
 def _occupied(folder: Path) -> ResourceError:
-    is_run = (folder / "environment.json").exists()
-    other = f"`shortcut resume {folder}` goes on with the run in it, or " if is_run else ""
+    other = f"`shortcut resume {folder}` goes on with the run in it, or " if is_run(folder) else ""
     return ResourceError(
         f"{folder}: exists and is not empty; runs are never overwritten: {other}give `--output` "
         "another place."
@@ -156,7 +155,7 @@ def _mark(folder: Path, launch: str) -> None:
 
 
 def _left_by(launch: str, folder: Path) -> bool:
-    if not launch or (folder / "environment.json").exists():
+    if not launch or is_run(folder):
         return False
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return (folder / MARK).read_text("utf-8") == launch
@@ -190,6 +189,11 @@ def clear_run_folder(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
         (folder / "resume").rmdir()
         folder.rmdir()
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run has begun there."""
+    return (folder / "environment.json").is_file()
 
 
 def read_facts(folder: Path) -> Facts:

@@ -44,10 +44,11 @@ def suspects(
     """Rank the labels that are most likely wrong, by classifiers that did not learn from them."""
     from shortcut.errors import RecipeError
     from shortcut.recipe import parse_changes, read_recipe
+    from shortcut.runfolder import is_run
     from shortcut.signals import Stop
-    from shortcut.suspects import is_run, suspecting
+    from shortcut.suspects import suspecting
 
-    if is_run(data) and (folds != FOLDS or recipe != RECIPE or budget or set_):
+    if is_run(Path(data)) and (folds != FOLDS or recipe != RECIPE or budget or set_):
         raise RecipeError(
             f"{data} is a finished run, and nothing is trained for it: `--folds`, `--recipe`, "
             "`--budget` and `--set` have no effect."

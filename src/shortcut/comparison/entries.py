@@ -14,7 +14,7 @@ from shortcut.data.splits import Listed, list_split, read_table
 from shortcut.errors import DataError, ModelError, RecipeError
 from shortcut.networks import MODEL_FILE
 from shortcut.recipe import read_recipe
-from shortcut.runfolder import Facts, read_facts
+from shortcut.runfolder import Facts, is_run, read_facts
 from shortcut.runlog import trained_seconds
 from shortcut.settings import Recipe
 from shortcut.world import find_world
@@ -95,7 +95,7 @@ def _find_model(place: Path) -> Path:
 def _read(model: Path, name: str, device: str) -> Entry:
     classifier = load(model, device=find_world(device).device)
     # Improvements lie in `kept/`, one folder deeper.
-    run = next((x for x in model.parents[:2] if (x / "environment.json").is_file()), None)
+    run = next((x for x in model.parents[:2] if is_run(x)), None)
     if run is None:
         return Entry(name, model, classifier, classifier.recipe, None, (), None)
     facts, split = read_facts(run), run / "split.csv"

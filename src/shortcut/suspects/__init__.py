@@ -8,7 +8,6 @@ table ─┘
 """
 
 from shortcut.suspects.story import Suspects as Suspects
-from shortcut.suspects.story import is_run as is_run
 from shortcut.suspects.story import suspecting as suspecting
 
-__all__ = ["Suspects", "is_run", "suspecting"]
+__all__ = ["Suspects", "suspecting"]

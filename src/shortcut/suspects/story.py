@@ -15,7 +15,7 @@ from shortcut.disk import write_whole
 from shortcut.events import Event, Progress, Saved
 from shortcut.labels import Suspect, rank_labels
 from shortcut.language import Lang
-from shortcut.runfolder import read_facts
+from shortcut.runfolder import is_run, read_facts
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
 from shortcut.suspects.page import render_gallery
@@ -77,7 +77,7 @@ def suspecting(
     Raises:
         ShortcutError: whatever a training can raise.
     """
-    if is_run(data):
+    if is_run(Path(data)):
         name, root, found = _of_run(Path(data))
         place = output or Path("suspects") / name
         check_outside(place, root)
@@ -100,11 +100,6 @@ def suspecting(
     write_whole(table, suspect_table(ranked, root))
     yield Saved("list of changes", table)
     return Suspects(tuple(ranked), len(found.samples), root)
-
-
-def is_run(data: str) -> bool:
-    """Whether that is the folder of a run."""
-    return (Path(data) / "environment.json").exists()
 
 
 def _free(place: Path) -> Path:
