@@ -3,6 +3,7 @@
 import copy
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import nn
@@ -76,8 +77,10 @@ def describe_use(job: Job) -> Notice:
     )
 
 
+@cache
 def matrix_rate(precision: Precision, device: torch.device) -> float:
-    """Operations a second in products of large matrices in the format of `precision`."""
+    """Operations a second in products of large matrices in the format of `precision`; measured once
+    a process, for it takes up to a second."""
     side = 2048 if device.type == "cpu" else 8192
     dtype = torch.bfloat16 if precision.format == "bf16" else torch.float32
     matrix = torch.ones(side, side, dtype=dtype, device=device)
