@@ -117,3 +117,9 @@ def test_answers_are_averaged_before_the_temperature_and_none_is_not_sure(classi
     np.testing.assert_allclose(crops.probabilities([pixels]), expected, atol=1e-6)
     assert crops.predict_pixels([pixels])[0].sure
     assert with_tta(warm, "unsure").mirror_below == 0.95  # not less than it asks anyway
+
+
+def test_none_is_the_picture_alone(classifier):
+    pixels = [squares(one)[0] for one in pictures()]
+    alone = with_tta(replace(classifier, mirror_below=0.9), "none")
+    np.testing.assert_array_equal(alone.probabilities(pixels), classifier.probabilities(pixels))

@@ -11,6 +11,7 @@ from shortcut.answers import Evaluation, answer_table
 from shortcut.calibration import fit_temperature
 from shortcut.classifier import Classifier, load
 from shortcut.data.cache import Keeping
+from shortcut.data.folders import printable
 from shortcut.data.ledger import count_look, describe_looks
 from shortcut.data.loaders import Chosen, EvaluationLoader
 from shortcut.data.samples import Sample
@@ -75,6 +76,8 @@ def conclude(
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
     measured = {facts.measured_on: val} | ({"test": test} if test else {})
+    if guess := describe_guess((test or val).scores):
+        yield Notice(guess)
     write_whole(folder / "answers.csv", answer_table(measured, Path(facts.data_root)))
     return Outcome(folder, best, val.scores, test.scores if test else None, facts.measured_on)
 
@@ -111,6 +114,11 @@ def _familiarise(
         others: features of pictures that took no part in the training.
     """
     if len(others) < ENOUGH:
+        yield Notice(
+            f"what is unlike anything seen in training will not be told: that takes {ENOUGH} "
+            f"validation pictures, and there are {len(others)}; `--set data.val_fraction=` a "
+            "larger share gives more"
+        )
         return None
     train = job.train
     places = _drawn(len(train.labels), job)
@@ -160,6 +168,17 @@ def _counting(tests: Sequence[Sample]) -> Generator[Event, None, None]:
     """A training that measured on test pictures, at the end or after every epoch, is one look."""
     if (looks := count_look(tests, default_cache(), "train")) > 1:
         yield Notice(describe_looks(looks)[0])
+
+
+def describe_guess(scores: Scores) -> str:
+    """That a figure is not surely above what the most frequent class alone would reach; empty where
+    it is."""
+    counts = scores.confusion.sum(1)
+    share = float(counts.max() / scores.images)
+    if scores.interval[0] > share:
+        return ""
+    name = printable(scores.classes[int(counts.argmax())])
+    return f"that is not surely above what always saying `{name}` would reach, {share:.1%}"
 
 
 def _measured(part: str, scores: Scores) -> Measured:

@@ -29,6 +29,7 @@ def crossvalidating(
     *,
     folds: int = 4,
     budget: float | None = None,
+    free: bool = False,
     device: str = "auto",
     stop: Stop | None = None,
 ) -> Generator[Event, None, Evaluation]:
@@ -39,6 +40,7 @@ def crossvalidating(
 
     Args:
         budget: seconds for each training.
+        free: the budget plans network, sizes and batches as well, not epochs alone.
 
     Returns:
         What was answered to each picture of train and val.
@@ -51,7 +53,9 @@ def crossvalidating(
     # Each fold is a val part: there is nothing to carve off.
     data = recipe.data.model_copy(update={"val_fraction": None})
     recipe = recipe.model_copy(update={"data": data})
-    asked = f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget}\n"
+    asked = (
+        f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget} {free}\n"
+    )
     _claim(output / "asked.txt", asked + f"pictures {_digest(source)}\n")
     found: list[Evaluation] = []
     divisions: list[Division] = []
@@ -65,7 +69,7 @@ def crossvalidating(
         elif is_run(folder):
             yield from resuming(folder, device=device, stop=stop)
         else:
-            planned = Budget(budget, time.monotonic(), free=False) if budget else None
+            planned = Budget(budget, time.monotonic(), free=free) if budget else None
             table = yield from _write_table(divisions[number - 1], output)
             yield from training(
                 table, recipe, budget=planned, output=folder, device=device, stop=stop

@@ -7,12 +7,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from shortcut.data.copies import find_copies
 from shortcut.data.folders import printable
 from shortcut.data.groups import Rule, find_groups, fold_out, share_out
-from shortcut.data.looks import finding_equal, looking
+from shortcut.data.looks import finding_copies, looking
 from shortcut.data.samples import Sample, Source
 from shortcut.disk import digest_of_file, reason_of
 from shortcut.errors import DataError, RecipeError
@@ -99,8 +96,7 @@ def dividing(
     seen = [look for look in looks if not look.problem]
     if not seen:
         raise DataError(f"{source.root}: no picture can be read.")
-    equal = yield from finding_equal(seen)
-    pairs = yield from find_copies(np.stack([look.thumb for look in seen]), equal)
+    pairs = yield from finding_copies(seen)
     samples = [look.sample for look in seen]
     table = source.root if source.kind == "csv" else None
     groups = find_groups(samples, rules, pairs, table)

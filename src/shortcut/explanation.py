@@ -23,9 +23,9 @@ METHODS: tuple[Method, ...] = ("grad-cam", "occlusion")
 NOTICEABLE = 0.01
 """A probability; if no cover takes away more, no place matters by itself, and what the map would
 show is noise."""
-LONGEST_STEM = 180
-"""Bytes of a file's name in that of its plate: a system takes 255, and a file that is being written
-is called a little longer."""
+LONGEST_STEM, LONGEST_CLASS = 150, 50
+"""Bytes of a file's name and of a class in that of a plate: a system takes 255, and a file that is
+being written is called a little longer."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def explaining(
         yield Notice("maps are of pictures as they are; of unsure ones the mirror image has a say")
     cells = "{} x {}".format(*map_cells(classifier))
     explained: list[Explained] = []
-    for number, (path, plate) in enumerate(zip(paths, _plates(paths, output), strict=True)):
+    plates = _plates(paths, output, printable(wanted or ""))
+    for number, (path, plate) in enumerate(zip(paths, plates, strict=True)):
         yield Progress("explaining", number, len(paths))
         try:
             pixels = read_pixels(classifier, path)
@@ -177,18 +178,24 @@ def _check_place(output: Path, files: Sequence[str | Path], paths: Sequence[Path
         )
 
 
-def _plates(paths: Sequence[Path], output: Path) -> list[Path]:
-    """A file for each picture; names that are there already, in large or small letters, get a
-    number."""
+def _plates(paths: Sequence[Path], output: Path, wanted: str) -> list[Path]:
+    """A file for each picture, with the class that was asked for in its name; names that are there
+    already, in large or small letters, get a number."""
+    kind = "explained" + f"-{_cut(wanted, LONGEST_CLASS)}".replace("/", "_") * bool(wanted)
     taken: set[str] = set()
     plates: list[Path] = []
     for path in paths:
         stem = "standard-input" if path == STANDARD_INPUT else printable(path.stem)
-        stem = stem.encode()[:LONGEST_STEM].decode(errors="ignore")
-        name, number = f"{stem}-explained.png", 1
+        stem = _cut(stem, LONGEST_STEM)
+        name, number = f"{stem}-{kind}.png", 1
         while name.casefold() in taken:
             number += 1
-            name = f"{stem}-explained-{number}.png"
+            name = f"{stem}-{kind}-{number}.png"
         taken.add(name.casefold())
         plates.append(output / name)
     return plates
+
+
+def _cut(text: str, length: int) -> str:
+    """The first so many bytes of it."""
+    return text.encode()[:length].decode(errors="ignore")

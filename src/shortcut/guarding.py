@@ -73,8 +73,8 @@ def _fit(
     for event in fit(job):
         events: list[Event] = [event]
         if isinstance(event, EpochEnd):
-            if pace:
-                pace.adjust(event)
+            if pace and (changed := pace.adjust(event)):
+                events.append(changed)
             _share_plan(job)
             if event.epoch == first:
                 events.append(describe_bound(job))

@@ -115,8 +115,9 @@ class Pace:
             f"forecast {clock(self.forecast)} of {clock(self.budget.seconds)}"
         )
 
-    def adjust(self, epoch: EpochEnd) -> None:
-        """After an epoch: believe what it took, and plan the rest anew."""
+    def adjust(self, epoch: EpochEnd) -> Notice | None:
+        """After an epoch: believe what it took, and plan the rest anew; says so where that makes
+        more epochs, or fewer."""
         now, done, epochs = self.budget.spent(), epoch.epoch, len(self.job.train.sizes)
         factor = (now - self.looked) / self.work.epoch(epoch.image_size, self.costs)
         self.looked = now
@@ -127,6 +128,11 @@ class Pace:
             epochs = max(2, plan_epochs(self.start, self.final, self.work, self.costs, whole))
         if done < epochs:
             self._plan(done, epochs)
+        before, after = epoch.epochs, len(self.job.train.sizes)
+        if before == after:
+            return None
+        pace = "slower" if after < before else "faster"
+        return Notice(f"{pace} than planned: {after} epochs instead of {before}")
 
     def verdict(self) -> Notice:
         """What the run took, against the budget and the forecast; to be asked for at its end."""

@@ -116,7 +116,8 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
             table.writerow([answer.file, *[""] * 4, *[""] * len(classes), answer.error])
         else:
             scores = [f"{best.scores[name]:.6f}" for name in classes]
-            flags = ("yes" if flag else "no" for flag in (best.sure, best.unlike))
+            unlike = None if best.distance is None else best.unlike
+            flags = ({True: "yes", False: "no", None: ""}[flag] for flag in (best.sure, unlike))
             facts = best.label, *flags, f"{best.score:.6f}"
             table.writerow([answer.file, *facts, *scores, ""])
     return out.getvalue().rstrip("\n")
@@ -130,7 +131,7 @@ def _record(answer: Answer) -> dict[str, object]:
         "file": str(answer.file),
         "label": best.label,
         "sure": best.sure,
-        "unlike": best.unlike,
+        "unlike": None if best.distance is None else best.unlike,
         "distance": best.distance,
         "score": best.score,
         "scores": best.scores,

@@ -156,6 +156,22 @@ def test_a_limit_that_cannot_be_held_is_told_and_one_can_be_taken_back(
     assert shortcut("evaluate", model, tiny_photos, "--max-error", "none").code == 0
     assert library.load(model).sure_from == 0
     answers = shortcut("predict", model, tiny_photos / "red", "--format", "csv").out
-    assert answers.startswith("file,label,sure,unlike,score,") and ",yes,no," in answers
+    assert answers.startswith("file,label,sure,unlike,score,") and ",yes,," in answers
     inside = shortcut("evaluate", model, tiny_photos, "--output", tiny_photos / "x")
     assert inside.code == 3 and "nothing is written" in inside.last_error_line
+
+
+def test_the_version_is_told(shortcut: Run) -> None:
+    result = shortcut("--version")
+    assert result.code == 0 and re.fullmatch(r"shortcut \d+\.\d+\.\d+\n", result.out)
+
+
+def test_a_run_folder_stands_for_its_best_model(
+    shortcut: Run, run: Path, tiny_photos: Path
+) -> None:
+    model = run / "best.safetensors"
+    for words in (["evaluate", tiny_photos], ["predict", tiny_photos / "red"]):
+        command, data = words
+        assert shortcut(command, run, data).out == shortcut(command, model, data).out != ""
+    assert shortcut("evaluate", run, tiny_photos, "--max-error", "40%").code == 0
+    assert library.load(model).sure_from > 0

@@ -1,7 +1,9 @@
 """`shortcut compare`, on two real trainings: one that has hardly begun, and one that has learnt."""
 
+import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,16 @@ def test_a_page_has_the_ending_that_browsers_know(shortcut: Run, place: Path) ->
     result = shortcut("compare", place / "one", place / "eight", "--output", "page")
     assert result.code == 2 and "must end in .html" in result.last_error_line
     assert not Path("page").exists()
+
+
+def test_other_labels_in_training_are_told(shortcut: Run, place: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(place / "one", tmp_path / "relabelled"))
+    rows = list(csv.reader((other / "split.csv").read_text("utf-8").splitlines()))
+    trained = [row for row in rows if row[2] == "train"][:2]
+    for row in trained:
+        row[1] = "red" if row[1] == "blue" else "blue"
+    with (other / "split.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    result = shortcut("compare", place / "eight", other)
+    assert "eight and relabelled were trained with different labels of 2 pictures" in result.err
+    assert "different labels" not in shortcut("compare", place / "eight", place / "one").err

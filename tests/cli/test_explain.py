@@ -79,6 +79,7 @@ def test_a_class_that_is_not_the_answer(shortcut: Run, model: Path, photos: Path
     (found,) = json.loads(shortcut("explain", model, file, "--class", other, *words).out)
     assert found["explained"] == {"label": other, "score": answer["scores"][other]}
     assert found["label"] == answer["label"] and set(found["maps"]) == {"grad-cam"}
+    assert Path(found["plate"]).name == f"a-explained-{other}.png"
     with Image.open(found["plate"]) as image:
         assert image.size == (900, 585)
 

@@ -67,3 +67,18 @@ def test_what_is_no_such_list_is_told(text: str | None, said: str, tmp_path: Pat
         (tmp_path / "list.csv").write_text(text, "utf-8")
     with pytest.raises(DataError, match=said):
         apply_changes(source, tmp_path / "list.csv")
+
+
+def test_a_list_of_a_folder_serves_a_table_that_lies_elsewhere(tmp_path: Path) -> None:
+    make_pictures(tmp_path / "photos")
+    (tmp_path / "tables").mkdir()
+    names = [f"{c}/photo-{n:02}.png" for c in ("blue", "red") for n in range(12)]
+    rows = "".join(f"../photos/{name},{name.partition('/')[0]}\n" for name in names)
+    (tmp_path / "tables" / "set.csv").write_text(f"path,class\n{rows}", "utf-8")
+    (tmp_path / "list.csv").write_text("path\nblue/photo-00.png\nred/photo-03.png\n", "utf-8")
+    source = read_source(tmp_path / "tables" / "set.csv")
+    left, counts = apply_changes(source, tmp_path / "list.csv")
+    assert counts["drop"] == 2 and len(left.parts["all"]) == 22
+    (tmp_path / "list.csv").write_text("path\nphoto-00.png\n", "utf-8")  # of two classes
+    with pytest.raises(DataError, match="1 of 1 pictures are not in"):
+        apply_changes(source, tmp_path / "list.csv")

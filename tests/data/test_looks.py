@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 from tests.scenes import make_scene
 
-from shortcut.data.looks import ENDS, Look, finding_equal, look_at, looking
+from shortcut.data.looks import ENDS, Look, finding_copies, finding_equal, look_at, looking
 from shortcut.data.samples import Sample
 from shortcut.events import Progress, run_silently
 
@@ -127,3 +127,13 @@ def test_files_with_equal_ends_are_read_whole(tmp_path: Path) -> None:
     told = [event.total for event in story if isinstance(event, Progress)]
     assert told == [3, 3, 3] * 2  # of the fourth the size alone says enough
     assert run_silently(finding_equal(looks)) == [(1, 2)]
+
+
+def test_tiny_pictures_are_copies_only_where_their_files_are_equal(tmp_path: Path) -> None:
+    for name, side in (("a", 8), ("b", 8), ("c", 8), ("d", 40), ("e", 40)):
+        make_scene(0, (40, 40)).resize((side, side)).save(tmp_path / f"{name}.bmp")
+    (tmp_path / "b.bmp").write_bytes((tmp_path / "a.bmp").read_bytes() + b"other")
+    (tmp_path / "d.bmp").write_bytes((tmp_path / "e.bmp").read_bytes() + b"other")
+    looks = [seen(tmp_path / f"{name}.bmp") for name in "abcde"]
+    pairs = run_silently(finding_copies(looks))
+    assert {(pair.first, pair.second) for pair in pairs} == {(0, 2), (3, 4)}

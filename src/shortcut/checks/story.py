@@ -6,16 +6,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from shortcut.checks.copies import check_copies
 from shortcut.checks.counts import check_counts
 from shortcut.checks.findings import Finding
 from shortcut.checks.layout import check_layout, read_anyhow
 from shortcut.checks.pictures import check_pictures
 from shortcut.checks.wording import LEVELS
-from shortcut.data.copies import Pair, find_copies
-from shortcut.data.looks import Look, finding_equal, looking
+from shortcut.data.looks import finding_copies, looking
 from shortcut.data.samples import Source
 from shortcut.data.sources import reading_source
 from shortcut.errors import DataError
@@ -108,7 +105,7 @@ def checking(
     threads = os.cpu_count() or 1
     looks = yield from looking(samples, threads=threads, max_pixels=max_pixels)
     seen = [look for look in looks if not look.problem]
-    findings += check_copies(seen, parts, (yield from _compare(seen)))
+    findings += check_copies(seen, parts, (yield from finding_copies(seen)))
     findings += check_pictures(looks) + check_counts(source)
     ranks = list(LEVELS)  # the worst first
     findings.sort(key=lambda finding: ranks.index(finding.kind.level))
@@ -126,11 +123,3 @@ def _find(
         source, refused = read_anyhow(root, refusal)
         findings = refused + findings
     return source, findings
-
-
-def _compare(seen: list[Look]) -> Generator[Event, None, list[Pair]]:
-    if not seen:
-        return []
-    thumbs = np.stack([look.thumb for look in seen])
-    equal = yield from finding_equal(seen)
-    return (yield from find_copies(thumbs, equal))

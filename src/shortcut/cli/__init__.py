@@ -53,9 +53,20 @@ app.command("models")(listing.models)
 app.command("recipes")(listing.recipes)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"shortcut {version('shortcut')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say it and end.")
+    ] = False,
 ) -> None:
     """Options that stand before the command."""
     if debug:

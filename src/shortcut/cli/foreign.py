@@ -24,7 +24,8 @@ def find_foreign(classifier: "Classifier", folder: Path) -> list[Path]:
     if classifier.familiarity is None:
         raise ModelError(
             "this model cannot tell what is unlike its training pictures: it is of an older "
-            "version, or was trained with fewer than 100 validation pictures. Train it anew."
+            "version, or was trained with fewer than 100 validation pictures. Train it anew, with "
+            "more of them by `--set data.val_fraction=` a larger share."
         )
     return find_pictures([folder])
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shortcut.metrics import Scores
     from shortcut.tta import TestTime
 
-Model = Annotated[Path, typer.Argument(help="A .safetensors file from a run.")]
+Model = Annotated[Path, typer.Argument(help="A run folder, or a .safetensors file from one.")]
 Part = Annotated[
     Literal["auto", "train", "val", "test", "all"],
     typer.Option(help="auto: test if the data has it, else val, else all."),
@@ -27,7 +27,7 @@ MaxError = Annotated[
     typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
 ]
 Tta = Annotated[
-    Literal["flip", "crops", "unsure"] | None,
+    Literal["none", "flip", "crops", "unsure"] | None,
     typer.Option(
         help="Ask more views: mirror images (2x the time), five crops mirrored (10x), mirror "
         "images of unsure ones. Else as the recipe has it."
@@ -77,7 +77,7 @@ def evaluate(
         chosen, samples = sources.choose_part(source, part)
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
-        limited = _set_limit(classifier, found, share, model) if share else ()
+        limited = _set_limit(classifier, found, share, find_model(model)) if share else ()
         looks = _count_looks(source, chosen)
         for line in (*_remarks(chosen, source.name, found, looks, tta), *limited):
             screen.show(Notice(line))
@@ -137,8 +137,8 @@ def _share_of_errors(max_error: str | None, tta: str | None) -> float | None:
 
     if max_error and tta:
         raise RecipeError(
-            "`--max-error` is kept in the model, and from then on that is asked without `--tta`: "
-            "give one of the two."
+            "give `--max-error` or `--tta`, not both: the limit is kept in the model, for answers "
+            "without `--tta`."
         )
     return parse_share(max_error) if max_error else None
 
@@ -241,6 +241,13 @@ def predict(
     prediction.check_errors([answer.error for answer in answers if answer.error])
 
 
+def find_model(place: Path) -> Path:
+    """The model file at a place, or the best one of the run whose folder it is."""
+    from shortcut.runfolder import is_run
+
+    return place / "best.safetensors" if is_run(place) else place
+
+
 def load_model(
     model: Path, device: str, max_pixels: int | None, tta: "TestTime | None" = None
 ) -> "Classifier":
@@ -251,7 +258,7 @@ def load_model(
     from shortcut.tta import with_tta
     from shortcut.world import find_world
 
-    classifier = load(model, device=find_world(device).device)
+    classifier = load(find_model(model), device=find_world(device).device)
     classifier.max_pixels = max_pixels or classifier.max_pixels
     if tta is None:
         return classifier

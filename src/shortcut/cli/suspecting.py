@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shortcut.suspects import Suspects
 
 GOES_ON = "interrupted, nothing is lost; the same command goes on."
-FOLDS, RECIPE = 4, "fast"
+FOLDS = 4
 LISTED = 20
 """Rows on the terminal; the page and the list have them all."""
 
@@ -28,9 +28,11 @@ def suspects(
     ],
     *,
     folds: Annotated[int, typer.Option(min=2, help="Trainings, each on all but one part.")] = FOLDS,
-    recipe: Annotated[str, typer.Option(help="Of each training.")] = RECIPE,
+    recipe: Annotated[
+        str | None, typer.Option(help="Of each training; else `fast`, or what --budget plans.")
+    ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="Time for all trainings together: 20m, 2h. Plans epochs.")
+        str | None, typer.Option(help="Time for all trainings together: 20m, 2h.")
     ] = None,
     set_: Set = None,
     output: Annotated[
@@ -48,7 +50,7 @@ def suspects(
     from shortcut.signals import Stop
     from shortcut.suspects import suspecting
 
-    if is_run(Path(data)) and (folds != FOLDS or recipe != RECIPE or budget or set_):
+    if is_run(Path(data)) and (folds != FOLDS or recipe or budget or set_):
         raise RecipeError(
             f"{data} is a finished run, and nothing is trained for it: `--folds`, `--recipe`, "
             "`--budget` and `--set` have no effect."
@@ -56,9 +58,10 @@ def suspects(
     stop = Stop()
     story = suspecting(
         data,
-        read_recipe(recipe, parse_changes(set_ or [])),
+        read_recipe(recipe or ("balanced" if budget else "fast"), parse_changes(set_ or [])),
         folds=folds,
         budget=parse_duration(budget) / folds if budget else None,
+        free=recipe is None,
         output=output,
         lang=lang,
         device=device,
@@ -95,7 +98,13 @@ def _show(
     ]
     if rows:
         console.print_table(None, ["picture", "label", "rather", "score"], rows, right=(3,))
+    if len(found.ranked) > LISTED:
+        console.print_line(f"the {LISTED} least believed of {len(found.ranked):,}")
+    known = f"the networks agree with {found.accuracy:.1%} of {found.images:,} labels"
+    if found.guessed:
+        console.print_line(f"{known}, not surely more than by guessing: this says nothing yet")
+        return
     console.print_line(
-        f"{found.contradicted:,} of {found.images:,} labels are contradicted with confidence; "
-        "the network may be wrong too"
+        f"{known}; {found.contradicted:,} are contradicted with confidence; the networks may be "
+        "wrong too"
     )

@@ -14,6 +14,7 @@ from shortcut.comparison.wording import (
     gone,
     left_out,
     not_everywhere,
+    other_labels,
     unknown_training,
 )
 from shortcut.data.samples import Sample
@@ -70,7 +71,8 @@ def choosing_common(entries: Sequence[Entry]) -> Generator[Event, None, Chosen]:
                 remarks.insert(0, not_everywhere(part, total - len(samples)))
             if lost := _lost(entries, part):
                 remarks.insert(0, gone(part, lost))
-            return Chosen(part, place, fair, (*remarks, *_flattered(entries, fair)))
+            remarks += [*_flattered(entries, fair), *_relabelled(entries)]
+            return Chosen(part, place, fair, tuple(remarks))
     raise DataError(
         f"{' and '.join(entry.name for entry in entries)} hold no picture in common in test or val "
         "that none of them was trained on; give `--data` with labelled pictures that are new to "
@@ -95,7 +97,8 @@ def choosing_given(
             "on; give others."
         )
     unknown = [unknown_training(entry.name) for entry in entries if entry.facts is None]
-    return Chosen(name, source.root, fair, (*remarks, *_flattered(entries, fair), *unknown))
+    remarks += [*_flattered(entries, fair), *_relabelled(entries), *unknown]
+    return Chosen(name, source.root, fair, tuple(remarks))
 
 
 def _held(entry: Entry, part: str) -> dict[Path, Sample]:
@@ -177,6 +180,19 @@ def _name(path: Path) -> str:
 
 def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def _relabelled(entries: Sequence[Entry]) -> list[Text]:
+    """A remark on runs that were trained with other labels than the first."""
+    labels = [
+        {_real(one.sample.path): one.sample.label for one in entry.listed} for entry in entries
+    ]
+    remarks = list[Text]()
+    for entry, theirs in zip(entries[1:], labels[1:], strict=True):
+        both = labels[0].keys() & theirs.keys()
+        if count := sum(labels[0][path] != theirs[path] for path in both):
+            remarks.append(other_labels(entries[0].name, entry.name, count))
+    return remarks
 
 
 def _flattered(entries: Sequence[Entry], samples: Sequence[Sample]) -> list[Text]:

@@ -33,10 +33,24 @@ def verdict(first: str, other: str, found: Comparison, say: Say) -> str:
             return say(f"{other} is worse than {first}", f"{other} 不如 {first}")
         case "cannot tell":
             pictures = counted(found.pictures, "picture")
-            return say(
-                f"cannot tell with {pictures} whether {other} is better than {first}",
-                f"仅凭 {images} 张图片，无法判断 {other} 是否优于 {first}",
-            ) + _needed(found, say)
+            return (
+                say(
+                    f"cannot tell with {pictures} whether {other} is better than {first}",
+                    f"仅凭 {images} 张图片，无法判断 {other} 是否优于 {first}",
+                )
+                + _border(found, say)
+                + _needed(found, say)
+            )
+
+
+def _border(found: Comparison, say: Say) -> str:
+    low, high = found.interval
+    if low <= 0 <= high:
+        return ""
+    return say(
+        " (the interval just leaves out 0; the exact test, which decides, is a little stricter)",
+        "（区间刚好不含 0；起决定作用的精确检验略为严格）",
+    )
 
 
 def _needed(found: Comparison, say: Say) -> str:
@@ -112,6 +126,14 @@ def unknown_training(name: str) -> Text:
         f"which pictures {name} was trained on is not known; where these are among them, its "
         "figure says little",
         f"不知道 {name} 用哪些图片训练过；若其中有这些图片，它的数字说明不了什么",
+    )
+
+
+def other_labels(first: str, other: str, count: int) -> Text:
+    """Pictures that two were trained on under different labels."""
+    return (
+        f"{first} and {other} were trained with different labels of {counted(count, 'picture')}",
+        f"{first} 与 {other} 训练时有 {count:,} 张图片的标签不同",
     )
 
 

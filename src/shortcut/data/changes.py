@@ -4,7 +4,7 @@ label."""
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def apply_changes(source: Source, file: Path) -> tuple[Source, dict[str, int]]:
         DataError: the list cannot be read, names a picture or a class that is not in `source`, or
             takes the last picture of a class from the training part.
     """
-    wanted = _read(file)
     known = {portable_path(s.path, source.root) for part in source.parts.values() for s in part}
+    wanted = _matched(_read(file), known)
     if strange := sorted(name for name in wanted.keys() - known if wanted[name][0] != "keep"):
         raise DataError(
             f"{file}: {len(strange):,} of {len(wanted):,} pictures are not in {source.root}: "
@@ -63,6 +63,22 @@ def apply_changes(source: Source, file: Path) -> tuple[Source, dict[str, int]]:
         if gone := set(source.classes) - {sample.label for sample in parts[part]}:
             raise DataError(f"{file}: leaves no picture of {', '.join(sorted(gone))} in {part}.")
     return replace(source, parts={part: found for part, found in parts.items() if found}), counts
+
+
+def _matched(wanted: dict[str, tuple[str, str]], known: Set[str]) -> dict[str, tuple[str, str]]:
+    """With the paths that `source` gives its pictures. The list may be of the folder and `source` a
+    table that lies elsewhere, which calls `cat/1.jpg` `../photos/cat/1.jpg`."""
+    if not wanted.keys() - known:
+        return wanted
+    endings: dict[str, list[str]] = {}
+    for path in known:
+        endings.setdefault(path.rpartition("/")[2], []).append(path)
+    found: dict[str, tuple[str, str]] = {}
+    for path, choice in wanted.items():
+        alike = endings.get(path.rpartition("/")[2], [])
+        longer = [other for other in alike if other.endswith(f"/{path}")]
+        found[longer[0] if path not in known and len(longer) == 1 else path] = choice
+    return found
 
 
 def describe_changes(counts: Mapping[str, int], file: Path) -> str:

@@ -5,22 +5,26 @@ import hashlib
 import os
 from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shortcut.data.copies import Pair, find_copies
 from shortcut.data.decode import decode_picture, opened, orientation_of
 from shortcut.data.patterns import Thumb, make_thumb
 from shortcut.data.samples import Sample
 from shortcut.disk import digest_of_file
 from shortcut.errors import DecodeError
-from shortcut.events import Progress
+from shortcut.events import Notice, Progress
 
 VIEW = 128
 """Pixels of the short side at which sharpness and colours are measured, of larger pictures."""
+TINY = 16
+"""Pixels of the shorter side below which alike is not the same."""
 ENDS = 65_536
 """Bytes that are read first, at either end of a file."""
 FORMATS = {
@@ -94,6 +98,24 @@ def look_at(sample: Sample, max_pixels: int | None = None) -> Look:
         colours=_entropy(view),
         thumb=make_thumb(image),
     )
+
+
+def finding_copies(looks: Sequence[Look]) -> Generator[Progress | Notice, None, list[Pair]]:
+    """Pairs of copies among pictures that can be read, by their positions.
+
+    Of pictures smaller than TINY only equal files: there strangers look alike, two handwritten
+    threes of 8 x 8 pixels for one.
+    """
+    equal = yield from finding_equal(looks)
+    places = [i for i, look in enumerate(looks) if min(look.width, look.height) >= TINY]
+    number = {place: i for i, place in enumerate(places)}
+    small = [group for group in equal if group[0] not in number]
+    tiny = [Pair(a, b, 1.0) for group in small for a, b in pairwise(group)]
+    if not places:
+        return tiny
+    groups = [[number[i] for i in group] for group in equal if group[0] in number]
+    pairs = yield from find_copies(np.stack([looks[place].thumb for place in places]), groups)
+    return tiny + [replace(p, first=places[p.first], second=places[p.second]) for p in pairs]
 
 
 def finding_equal(looks: Sequence[Look]) -> Generator[Progress, None, list[tuple[int, ...]]]:

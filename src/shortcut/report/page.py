@@ -125,8 +125,8 @@ def _verdict(report: Report, say: Say) -> tuple[str, str]:
     if low <= share:
         always = percent(share, say)
         return "error", text + say(
-            f" That is not above what always saying “{common}” would reach, {always}.",
-            f"这并不高于始终回答“{common}”所能达到的 {always}。",
+            f" That is not surely above what always saying “{common}” would reach, {always}.",
+            f"这不能算高于始终回答“{common}”所能达到的 {always}。",
         )
     if high - low > 2 * FEW:
         return "warning", text + say(

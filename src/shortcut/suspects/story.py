@@ -13,12 +13,12 @@ from shortcut.data.sources import check_outside, default_cache, reading_source
 from shortcut.data.splits import portable_path
 from shortcut.disk import write_whole
 from shortcut.events import Event, Progress, Saved
-from shortcut.labels import Suspect, rank_labels
+from shortcut.labels import Suspect, rank_labels, says_nothing
 from shortcut.language import Lang
 from shortcut.runfolder import is_run, read_facts
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
-from shortcut.suspects.page import render_gallery
+from shortcut.suspects.page import Gallery, render_gallery
 from shortcut.suspects.table import suspect_table
 
 
@@ -30,6 +30,8 @@ class Suspects:
     """The least believed first."""
     images: int
     """How many labels were looked at."""
+    guessed: bool
+    """Whether the classifiers know too little for the ranking to say anything."""
     root: Path
     """Where the pictures lie."""
 
@@ -37,6 +39,11 @@ class Suspects:
     def contradicted(self) -> int:
         """How many labels are contradicted with confidence."""
         return sum(one.contradicted for one in self.ranked)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of labels that are what the classifiers answered."""
+        return 1 - len(self.ranked) / self.images
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -51,7 +58,9 @@ class Suspects:
             }
             for one in self.ranked
         ]
-        return {"labels": self.images, "contradicted": self.contradicted, "suspects": rows}
+        facts: dict[str, object] = {"labels": self.images, "accuracy": self.accuracy}
+        facts |= {"guessed": self.guessed, "contradicted": self.contradicted}
+        return facts | {"suspects": rows}
 
 
 def suspecting(
@@ -60,6 +69,7 @@ def suspecting(
     *,
     folds: int = 4,
     budget: float | None = None,
+    free: bool = False,
     output: Path | None = None,
     lang: Lang = "en",
     device: str = "auto",
@@ -72,6 +82,7 @@ def suspecting(
         data: as for training: then `folds` trainings answer for train and val. Or the folder of a
             finished run: then its answers to val and test are ranked, and nothing is trained.
         budget: seconds for each training.
+        free: the budget plans network, sizes and batches as well, not epochs alone.
         output: None takes `suspects/NAME`.
 
     Raises:
@@ -87,19 +98,25 @@ def suspecting(
         place = output or Path("suspects") / name
         check_outside(place, data)
         story = crossvalidating(
-            source, recipe, place, folds=folds, budget=budget, device=device, stop=stop
+            *(source, recipe, place),
+            folds=folds,
+            budget=budget,
+            free=free,
+            device=device,
+            stop=stop,
         )
         found = yield from story
     ranked = rank_labels(found)
+    result = Suspects(tuple(ranked), len(found.samples), says_nothing(found), root)
     table = _free(place)
     yield Progress("drawing the gallery", 0, 0)
-    page = render_gallery(ranked, root, name, len(found.samples), lang, table=table.name)
-    write_whole(place / "suspects.html", page)
+    gallery = Gallery(name, ranked, root, result.images, result.guessed, table.name)
+    write_whole(place / "suspects.html", render_gallery(gallery, lang))
     yield Progress("drawing the gallery", 1, 1)
     yield Saved("gallery", place / "suspects.html")
     write_whole(table, suspect_table(ranked, root))
     yield Saved("list of changes", table)
-    return Suspects(tuple(ranked), len(found.samples), root)
+    return result
 
 
 def _free(place: Path) -> Path:
