@@ -20,6 +20,9 @@ SLOW = frozenset(
 )
 """Pages whose commands train, or start a program twenty times: `make nightly` runs them."""
 
+TRAINS = [pytest.mark.nightly, pytest.mark.timeout(1200)]
+"""A ResNet-34 takes seven minutes for a tutorial on two cores that do 100 GFLOP/s."""
+
 FOR_DEVELOPERS = frozenset({"architecture.md", "experiments.md", "performance.md", "scaling.md"})
 """Pages in English alone: they are read beside the code, whose comments are English too."""
 
@@ -70,7 +73,7 @@ def run(blocks: list[Block], folder: Path, environment: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=name(page), marks=[pytest.mark.nightly] * (name(page) in SLOW))
+        pytest.param(page, id=name(page), marks=TRAINS * (name(page) in SLOW))
         for page in WITH_CODE
     ],
 )
