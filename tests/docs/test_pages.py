@@ -72,10 +72,7 @@ def run(blocks: list[Block], folder: Path, environment: dict[str, str]) -> str:
 
 @pytest.mark.parametrize(
     "page",
-    [
-        pytest.param(page, id=name(page), marks=TRAINS * (name(page) in SLOW))
-        for page in WITH_CODE
-    ],
+    [pytest.param(page, id=name(page), marks=TRAINS * (name(page) in SLOW)) for page in WITH_CODE],
 )
 def test_the_page_does_what_it_shows(page: Path, desk: Path, reader: Environment):
     blocks = script(page)
