@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shortcut.answers import Evaluation
 from shortcut.data.samples import Sample
-from shortcut.labels import rank_labels, says_nothing
+from shortcut.labels import rank_labels
 from shortcut.metrics import read_answers
 from shortcut.suspects.table import suspect_table
 
@@ -77,14 +77,3 @@ def test_the_list_changes_nothing_until_somebody_chooses() -> None:
             **{"score": "0.9000", "score_of_label": "0.1000"},
         }
     ]
-
-
-def test_a_ranking_by_networks_that_guess_says_nothing() -> None:
-    draw = np.random.default_rng(0)
-    truths = np.repeat([0, 1], 300)
-    for right, nothing in ((0.5, True), (0.52, True), (0.6, False), (0.95, False)):
-        called = np.where(draw.random(600) < right, truths, 1 - truths)
-        answers = np.where(np.arange(2) == called[:, None], 0.9, 0.1).astype(np.float32)
-        samples = tuple(Sample(Path(f"{i}.png"), str(t)) for i, t in enumerate(truths))
-        found = Evaluation(samples, read_answers(answers, truths), ("0", "1"))
-        assert says_nothing(found) == nothing, right

@@ -143,3 +143,16 @@ def test_as_plain_values():
     assert [row["label"] for row in plain["classes"]] == ["cat", "狗"]
     assert plain["classes"][0]["precision"] == 1 and plain["classes"][0]["recall"] == 0.75
     assert plain["left_out"] == ["b.jpg: empty"]
+
+
+@pytest.mark.parametrize(
+    ("right", "guessed"), [(300, True), (315, True), (360, False), (570, False), (60, True)]
+)
+def test_a_figure_that_the_most_frequent_class_would_reach_is_a_guess(
+    right: int, guessed: bool
+) -> None:
+    half = right // 2
+    confusion = np.array([[half, 299 - half], [301 - (right - half), right - half]])
+    found = Scores(("a", "b"), confusion, 0.5)
+    assert found.images == 600 and found.correct == right
+    assert found.most_frequent == ("b", 301 / 600) and found.guessed == guessed

@@ -3,6 +3,8 @@
 import os
 import re
 import secrets
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,10 +53,13 @@ def test_a_device_that_is_not_here_or_cannot_train(device):
     assert refusal.value.exit_code == 5
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_no_gpu_here():
-    with pytest.raises(ResourceError, match="device `cuda` is not available here"):
-        find_world("cuda")
+    """In a process of its own, from which a GPU of this machine, if there is one, is hidden."""
+    code = "from shortcut.world import find_world\nfind_world('cuda')"
+    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run([sys.executable, "-c", code], env=hidden, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "ResourceError: device `cuda` is not available here" in ended.stderr.splitlines()[-1]
 
 
 # Which launch, which round ---------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The end of a training: the best classifier calibrated and measured honestly, on test once."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -64,6 +64,8 @@ def conclude(
     test = None
     if "test" in parts and facts.measured_on == "val":
         test = yield from _look_at_test(best, parts["test"], job, keeping)
+    part, decisive = ("test", test) if test else (facts.measured_on, val)
+    yield from _described_guess(part, decisive.scores)
     figures = {
         "train_images": len(job.train.labels),
         "machine": f"{facts.system}, {facts.cpus} cores, {job.precision.describe()}",
@@ -76,8 +78,6 @@ def conclude(
     best.save(folder / "best.safetensors")
     yield Saved("model", folder / "best.safetensors")
     measured = {facts.measured_on: val} | ({"test": test} if test else {})
-    if guess := describe_guess((test or val).scores):
-        yield Notice(guess)
     write_whole(folder / "answers.csv", answer_table(measured, Path(facts.data_root)))
     return Outcome(folder, best, val.scores, test.scores if test else None, facts.measured_on)
 
@@ -116,8 +116,8 @@ def _familiarise(
     if len(others) < ENOUGH:
         yield Notice(
             f"what is unlike anything seen in training will not be told: that takes {ENOUGH} "
-            f"validation pictures, and there are {len(others)}; `--set data.val_fraction=` a "
-            "larger share gives more"
+            f"validation pictures, and there are {len(others)}; where they are carved off, `--set "
+            "data.val_fraction=0.25` gives more"
         )
         return None
     train = job.train
@@ -170,15 +170,13 @@ def _counting(tests: Sequence[Sample]) -> Generator[Event, None, None]:
         yield Notice(describe_looks(looks)[0])
 
 
-def describe_guess(scores: Scores) -> str:
-    """That a figure is not surely above what the most frequent class alone would reach; empty where
-    it is."""
-    counts = scores.confusion.sum(1)
-    share = float(counts.max() / scores.images)
-    if scores.interval[0] > share:
-        return ""
-    name = printable(scores.classes[int(counts.argmax())])
-    return f"that is not surely above what always saying `{name}` would reach, {share:.1%}"
+def _described_guess(part: str, scores: Scores) -> Iterator[Notice]:
+    if scores.guessed:
+        name, share = scores.most_frequent
+        yield Notice(
+            f"{part} accuracy is not surely above what always saying `{printable(name)}` would "
+            f"reach, {share:.1%}"
+        )
 
 
 def _measured(part: str, scores: Scores) -> Measured:

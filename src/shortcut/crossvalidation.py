@@ -12,6 +12,7 @@ from shortcut.answers import Evaluation, joined, read_answer_table
 from shortcut.budget import Budget
 from shortcut.classifier import load
 from shortcut.data.samples import Source
+from shortcut.data.splits import split_table
 from shortcut.disk import write_whole
 from shortcut.division import Division, Plan, dividing
 from shortcut.errors import ResourceError
@@ -53,10 +54,10 @@ def crossvalidating(
     # Each fold is a val part: there is nothing to carve off.
     data = recipe.data.model_copy(update={"val_fraction": None})
     recipe = recipe.model_copy(update={"data": data})
-    asked = (
-        f"{source.root.absolute()}\n{folds} folds\n{recipe.model_dump_json()}\n{budget} {free}\n"
-    )
-    _claim(output / "asked.txt", asked + f"pictures {_digest(source)}\n")
+    # With all pictures: answers to a folder as it was must not be read as answers to it as it is.
+    pictures = hashlib.sha256(split_table(source.parts, source.root)).hexdigest()
+    asked = (str(source.root.absolute()), folds, recipe.model_dump_json(), budget, free, pictures)
+    _claim(output / "asked.txt", "\n".join(map(str, asked)))
     found: list[Evaluation] = []
     divisions: list[Division] = []
     if not all(_is_done(output / f"fold-{number}") for number in range(1, folds + 1)):
@@ -85,16 +86,6 @@ def _claim(file: Path, asked: str) -> None:
             "`--output` another place."
         )
     write_whole(file, asked)
-
-
-def _digest(source: Source) -> str:
-    """Of all pictures: answers to a folder as it was would be read as answers to it as it is."""
-    digest = hashlib.sha256()
-    for part, samples in sorted(source.parts.items()):
-        for sample in samples:
-            size = sample.path.stat().st_size
-            digest.update(os.fsencode(f"{part}\t{sample.path}\t{sample.label}\t{size}\n"))
-    return digest.hexdigest()
 
 
 def _is_done(folder: Path) -> bool:

@@ -108,16 +108,14 @@ Judged = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32] | Non
 def answering(classifier: Classifier, batches: EvaluationLoader) -> Generator[Event, None, Judged]:
     """Answers in full precision, (N, classes) probabilities, the truths, (N,), and how unlike those
     of the training pictures are, (N,) as `Classifier.judge` gives it."""
-    answers, truths = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
-    distances: list[NDArray[np.float32]] = []
+    answers, distances = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     for done, batch in enumerate(batches, 1):
         given, far = classifier.judge(batch.images)
         answers.append(given.numpy())
-        truths.append(batch.labels.numpy())
         distances += [] if far is None else [far]
         yield Progress("measuring", done, len(batches))
     whole = np.concatenate(distances) if distances else None
-    return np.concatenate(answers), np.concatenate(truths), whole
+    return np.concatenate(answers), np.array(batches.labels), whole
 
 
 def looking(
@@ -125,15 +123,13 @@ def looking(
 ) -> Generator[Event, None, tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]]:
     """As `answering`, of a classifier that knows nothing of its pictures yet: answers, truths, and
     (n, D) features as `Classifier.look` gives them, of the pictures at the places `kept`."""
-    answers, truths = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
-    found: list[NDArray[np.float32]] = []
+    answers, found = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     for done, batch in enumerate(batches, 1):
         given, features = classifier.look(batch.images)
         answers.append(given.numpy())
-        truths.append(batch.labels.numpy())
         found.append(features[[place in kept for place in batch.indices]])
         yield Progress("measuring", done, len(batches))
-    return np.concatenate(answers), np.concatenate(truths), np.concatenate(found)
+    return np.concatenate(answers), np.array(batches.labels), np.concatenate(found)
 
 
 def describing_features(

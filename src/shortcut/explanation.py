@@ -181,7 +181,8 @@ def _check_place(output: Path, files: Sequence[str | Path], paths: Sequence[Path
 def _plates(paths: Sequence[Path], output: Path, wanted: str) -> list[Path]:
     """A file for each picture, with the class that was asked for in its name; names that are there
     already, in large or small letters, get a number."""
-    kind = "explained" + f"-{_cut(wanted, LONGEST_CLASS)}".replace("/", "_") * bool(wanted)
+    name = _cut(wanted, LONGEST_CLASS).replace("/", "_")
+    kind = f"explained-{name}" if wanted else "explained"
     taken: set[str] = set()
     plates: list[Path] = []
     for path in paths:

@@ -12,7 +12,6 @@ import numpy as np
 
 from shortcut.answers import Evaluation
 from shortcut.data.samples import Sample
-from shortcut.metrics import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,3 @@ def rank_labels(found: Evaluation) -> list[Suspect]:
         for i in order
         if not answers.right[i]
     ]
-
-
-def says_nothing(found: Evaluation) -> bool:
-    """Whether the answers are not surely better than always giving the most frequent label: such a
-    ranking is noise."""
-    right, images = int(found.answers.right.sum()), len(found.samples)
-    most = int(np.bincount(found.answers.truths).max())
-    return wilson_interval(right, images)[0] <= most / images

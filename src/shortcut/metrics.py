@@ -78,6 +78,17 @@ class Scores:
         return sum(recalls) / len(recalls)
 
     @property
+    def most_frequent(self) -> tuple[str, float]:
+        """The class with the most pictures, and its share: the accuracy of always saying that."""
+        counts = self.confusion.sum(1)
+        return self.classes[int(counts.argmax())], float(counts.max() / self.images)
+
+    @property
+    def guessed(self) -> bool:
+        """Whether the accuracy is not surely above that of always saying `most_frequent`."""
+        return self.interval[0] <= self.most_frequent[1]
+
+    @property
     def calibration_error(self) -> float | None:
         """Expected calibration error (ECE; Guo et al. 2017, arXiv:1706.04599): how far scores are
         from the share of right answers, on average over pictures; None where it was not counted."""

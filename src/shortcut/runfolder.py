@@ -20,6 +20,7 @@ PACKAGES = ("shortcut", "torch", "torchvision", "numpy", "pillow", "scikit-learn
 MARK = Path("resume") / "launch"
 """The launch that made a run folder, in it."""
 
+BEST = "best.safetensors"
 BEGUN = ("log.txt", "recipe.yaml", "environment.json", "split.csv", "findings.json")
 """Files that stand there before the first step."""
 
@@ -194,6 +195,21 @@ def clear_run_folder(folder: Path) -> None:
 def is_run(folder: Path) -> bool:
     """Whether a run has begun there."""
     return (folder / "environment.json").is_file()
+
+
+def find_model(place: Path) -> Path:
+    """The model file at a place, or the best one of the run whose folder it is.
+
+    Raises:
+        ModelError: the run has none yet, or it is a folder of something else.
+    """
+    if not is_run(place):
+        if place.is_dir():
+            raise ModelError(f"{place}: not a run folder; name one, or a model file.")
+        return place
+    if not (place / BEST).is_file():
+        raise ModelError(f"{place}: holds no {BEST} yet; train on: `shortcut resume {place}`.")
+    return place / BEST
 
 
 def read_facts(folder: Path) -> Facts:

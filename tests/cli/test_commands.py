@@ -175,3 +175,13 @@ def test_a_run_folder_stands_for_its_best_model(
         assert shortcut(command, run, data).out == shortcut(command, model, data).out != ""
     assert shortcut("evaluate", run, tiny_photos, "--max-error", "40%").code == 0
     assert library.load(model).sure_from > 0
+
+
+def test_a_run_without_a_model_is_told(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    (run / "best.safetensors").unlink()
+    for words in (["evaluate", run, tiny_photos], ["predict", run, tiny_photos]):
+        result = shortcut(*words)
+        assert result.code == 4 and "holds no best.safetensors yet" in result.last_error_line
+        assert result.err.count("\n") == 1 and result.out == ""
+    result = shortcut("evaluate", tiny_photos, tiny_photos)
+    assert result.code == 4 and "not a run folder" in result.last_error_line

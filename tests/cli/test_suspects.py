@@ -60,6 +60,8 @@ def test_what_cannot_be_is_told(shortcut: Run, tiny_photos: Path, tiny_recipe: P
         (["none"], 3, "no such folder"),
         ([tiny_photos, "--recipe", "fsat"], 2, "fast"),
         ([tiny_photos, "--recipe", tiny_recipe, "--folds", 1], 2, "folds"),
+        ([tiny_photos, "--set", "data.val_fraction=0.2"], 2, "each fold is a val part"),
+        ([tiny_photos / "red" / "photo-00.png"], 3, "photo-00.png"),
         ([tiny_photos, "--recipe", tiny_recipe, "--output", tiny_photos / "x"], 3, "data folder"),
     ):
         result = shortcut("suspects", *words)

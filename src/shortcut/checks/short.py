@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from itertools import pairwise
 
 from shortcut.checks.copies import check_copies
 from shortcut.checks.counts import check_counts
 from shortcut.checks.findings import Finding
 from shortcut.checks.layout import check_layout
-from shortcut.data.copies import Pair
+from shortcut.data.copies import chained
 from shortcut.data.looks import Look, finding_equal
 from shortcut.data.samples import Sample, Source
 from shortcut.events import Progress
@@ -26,8 +25,7 @@ def checking_shortly(
     where = {sample.path: part for part, chosen in parts.items() for sample in chosen}
     looks = [Look(sample) for chosen in parts.values() for sample in chosen]
     groups = yield from finding_equal(looks)
-    equal = [Pair(a, b, 1.0) for group in groups for a, b in pairwise(group)]
-    return findings + check_copies(looks, where, equal) + check_counts(source)
+    return findings + check_copies(looks, where, chained(groups)) + check_counts(source)
 
 
 def tell_findings(findings: Sequence[Finding], data: str) -> list[str]:

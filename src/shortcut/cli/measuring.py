@@ -77,7 +77,7 @@ def evaluate(
         chosen, samples = sources.choose_part(source, part)
         story = evaluating(classifier, samples, batch_size=batch_size, max_broken=max_broken)
         found = run_silently(heard(story, screen.show))
-        limited = _set_limit(classifier, found, share, find_model(model)) if share else ()
+        limited = _set_limit(classifier, found, share, model) if share else ()
         looks = _count_looks(source, chosen)
         for line in (*_remarks(chosen, source.name, found, looks, tta), *limited):
             screen.show(Notice(line))
@@ -173,6 +173,7 @@ def _set_limit(
     """Store in the model file from which score on it is sure; says what came of it."""
     from shortcut.calibration import find_limit
     from shortcut.errors import DataError
+    from shortcut.runfolder import find_model
 
     if share == 1.0:
         classifier.sure_from = 0.0
@@ -186,7 +187,7 @@ def _set_limit(
         classifier.sure_from = limit.score
         yield f"sure from a score of {limit.score:.4f} on, for at most {share:.2%} of errors; kept"
         yield "what follows is of the pictures that chose it: check it on others"
-    classifier.save(model)
+    classifier.save(find_model(model))
 
 
 def _draw(scores: "Scores", output: Path) -> None:
@@ -241,13 +242,6 @@ def predict(
     prediction.check_errors([answer.error for answer in answers if answer.error])
 
 
-def find_model(place: Path) -> Path:
-    """The model file at a place, or the best one of the run whose folder it is."""
-    from shortcut.runfolder import is_run
-
-    return place / "best.safetensors" if is_run(place) else place
-
-
 def load_model(
     model: Path, device: str, max_pixels: int | None, tta: "TestTime | None" = None
 ) -> "Classifier":
@@ -255,6 +249,7 @@ def load_model(
     from shortcut import console
     from shortcut.classifier import load
     from shortcut.events import Notice
+    from shortcut.runfolder import find_model
     from shortcut.tta import with_tta
     from shortcut.world import find_world
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shortcut.budget import parse_duration
-from shortcut.cli.training import Device, Quiet, Set
+from shortcut.cli.training import Device, Quiet, Set, read_settings
 from shortcut.language import Lang
 
 if TYPE_CHECKING:
@@ -44,30 +44,39 @@ def suspects(
     quiet: Quiet = False,
 ) -> None:
     """Rank the labels that are most likely wrong, by classifiers that did not learn from them."""
-    from shortcut.errors import RecipeError
-    from shortcut.recipe import parse_changes, read_recipe
-    from shortcut.runfolder import is_run
     from shortcut.signals import Stop
     from shortcut.suspects import suspecting
 
-    if is_run(Path(data)) and (folds != FOLDS or recipe or budget or set_):
-        raise RecipeError(
-            f"{data} is a finished run, and nothing is trained for it: `--folds`, `--recipe`, "
-            "`--budget` and `--set` have no effect."
-        )
+    _refuse_idle(data, asked=folds != FOLDS or bool(recipe or budget or set_), set_=set_ or [])
+    usual = "balanced" if budget else "fast"
+    settings, free = read_settings(recipe, {}, set_ or [], usual)
     stop = Stop()
     story = suspecting(
         data,
-        read_recipe(recipe or ("balanced" if budget else "fast"), parse_changes(set_ or [])),
+        settings,
         folds=folds,
         budget=parse_duration(budget) / folds if budget else None,
-        free=recipe is None,
+        free=free,
         output=output,
         lang=lang,
         device=device,
         stop=stop,
     )
     _show(story, stop, format_, quiet)
+
+
+def _refuse_idle(data: str, *, asked: bool, set_: list[str]) -> None:
+    """Settings that would have no effect."""
+    from shortcut.errors import RecipeError
+    from shortcut.runfolder import is_run
+
+    if asked and is_run(Path(data)):
+        raise RecipeError(
+            f"{data} is a finished run, and nothing is trained for it: `--folds`, `--recipe`, "
+            "`--budget` and `--set` have no effect."
+        )
+    if any(change.startswith("data.val_fraction") for change in set_):
+        raise RecipeError("`data.val_fraction` has no effect: each fold is a val part in turn.")
 
 
 def _show(

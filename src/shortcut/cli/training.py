@@ -113,7 +113,7 @@ def train(
 ) -> None:
     """Train a classifier on a folder of labelled photos."""
     given = {key: value for key, value in locals().items() if key in FLAGS and value is not None}
-    settings, free = _settings(recipe, given, set_ or [])
+    settings, free = read_settings(recipe, given, set_ or [])
     from shortcut import runs
 
     planned = Budget(parse_duration(budget), STARTED, free) if budget else None
@@ -122,15 +122,19 @@ def train(
     _show(story, track, format_, quiet)
 
 
-def _settings(
-    recipe: str | None, given: dict[str, object], set_: list[str]
+def read_settings(
+    recipe: str | None, given: dict[str, object], set_: list[str], usual: str = "balanced"
 ) -> tuple["Recipe", bool]:
-    """What the person asked for, and whether a budget may plan the network too."""
+    """What the person asked for, and whether a budget may plan the network too.
+
+    Args:
+        usual: the recipe where none is asked for, and no pretrained weights.
+    """
     from shortcut.recipe import parse_changes, read_recipe
 
     changes = {FLAGS[flag]: value for flag, value in given.items()} | parse_changes(set_)
     pretrained = changes.get("model.weights", "none") != "none"
-    settings = read_recipe(recipe or ("finetune" if pretrained else "balanced"), changes)
+    settings = read_recipe(recipe or ("finetune" if pretrained else usual), changes)
     return settings, not (recipe or changes.keys() & PLANNED)
 
 

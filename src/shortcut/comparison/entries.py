@@ -14,12 +14,10 @@ from shortcut.data.splits import Listed, list_split, read_table
 from shortcut.errors import DataError, ModelError, RecipeError
 from shortcut.networks import MODEL_FILE
 from shortcut.recipe import read_recipe
-from shortcut.runfolder import Facts, is_run, read_facts
+from shortcut.runfolder import Facts, find_model, is_run, read_facts
 from shortcut.runlog import trained_seconds
 from shortcut.settings import Recipe
 from shortcut.world import find_world
-
-BEST = "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,7 @@ def _find_model(place: Path) -> Path:
     if place.suffix == MODEL_FILE or place.is_file():
         return place.resolve()
     read_facts(place)  # says what is wrong with it
-    if not (place / BEST).is_file():
-        raise ModelError(f"{place}: holds no {BEST} yet; train on: `shortcut resume {place}`.")
-    return (place / BEST).resolve()
+    return find_model(place).resolve()
 
 
 def _read(model: Path, name: str, device: str) -> Entry:

@@ -1,7 +1,7 @@
 """Pictures that stand in a set more than once: byte for byte, or saved anew, resized, cut at the
 edges, brightened or mirrored."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -44,6 +44,11 @@ class Pair:
     mirrored: bool = False
 
 
+def chained(equal: Iterable[Sequence[int]]) -> list[Pair]:
+    """Pairs of files that are equal byte for byte, each with the next of its group."""
+    return [Pair(a, b, 1.0) for group in equal for a, b in pairwise(group)]
+
+
 def find_copies(
     thumbs: NDArray[np.uint8], equal: Sequence[Sequence[int]] = ()
 ) -> Generator[Progress | Notice, None, list[Pair]]:
@@ -54,7 +59,7 @@ def find_copies(
         equal: positions of files that are equal byte for byte.
     """
     groups = [sorted(group) for group in equal]
-    found = [Pair(a, b, 1.0) for group in groups for a, b in pairwise(group)]
+    found = chained(groups)
     # One of each group stands for the others: a placeholder may be there a thousand times.
     others = {position for group in groups for position in group[1:]}
     places = [position for position in range(len(thumbs)) if position not in others]

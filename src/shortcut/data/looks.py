@@ -6,14 +6,13 @@ import os
 from collections.abc import Generator, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shortcut.data.copies import Pair, find_copies
+from shortcut.data.copies import Pair, chained, find_copies
 from shortcut.data.decode import decode_picture, opened, orientation_of
 from shortcut.data.patterns import Thumb, make_thumb
 from shortcut.data.samples import Sample
@@ -109,8 +108,7 @@ def finding_copies(looks: Sequence[Look]) -> Generator[Progress | Notice, None, 
     equal = yield from finding_equal(looks)
     places = [i for i, look in enumerate(looks) if min(look.width, look.height) >= TINY]
     number = {place: i for i, place in enumerate(places)}
-    small = [group for group in equal if group[0] not in number]
-    tiny = [Pair(a, b, 1.0) for group in small for a, b in pairwise(group)]
+    tiny = chained(group for group in equal if group[0] not in number)
     if not places:
         return tiny
     groups = [[number[i] for i in group] for group in equal if group[0] in number]

@@ -116,14 +116,12 @@ def _verdict(report: Report, say: Say) -> tuple[str, str]:
     low, high = scores.interval
     accuracy, low_, high_ = (percent(one, say) for one in (scores.accuracy, low, high))
     images, described = f"{scores.images:,}", _described(part, report, say)
-    counts = scores.confusion.sum(1)
-    common, share = printable(scores.classes[int(counts.argmax())]), counts.max() / scores.images
     text = say(
         f"Right on {accuracy} of {images} {described} (95 % interval {low_} to {high_}).",
         f"在 {images} 张{described}上准确率为 {accuracy}（95% 置信区间 {low_} 至 {high_}）。",
     )
-    if low <= share:
-        always = percent(share, say)
+    if scores.guessed:
+        common, always = printable(scores.most_frequent[0]), percent(scores.most_frequent[1], say)
         return "error", text + say(
             f" That is not surely above what always saying “{common}” would reach, {always}.",
             f"这不能算高于始终回答“{common}”所能达到的 {always}。",

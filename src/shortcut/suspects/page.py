@@ -30,7 +30,7 @@ class Gallery:
     images: int
     """How many labels were looked at."""
     guessed: bool = False
-    """Whether the ranking is noise; see `labels.says_nothing`."""
+    """Whether the ranking is noise, as the networks guess; see `Scores.guessed`."""
     table: str = "suspects.csv"
     """The list that has all of them."""
 

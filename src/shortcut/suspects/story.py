@@ -13,9 +13,9 @@ from shortcut.data.sources import check_outside, default_cache, reading_source
 from shortcut.data.splits import portable_path
 from shortcut.disk import write_whole
 from shortcut.events import Event, Progress, Saved
-from shortcut.labels import Suspect, rank_labels, says_nothing
+from shortcut.labels import Suspect, rank_labels
 from shortcut.language import Lang
-from shortcut.runfolder import is_run, read_facts
+from shortcut.runfolder import find_model, is_run, read_facts
 from shortcut.settings import Recipe
 from shortcut.signals import Stop
 from shortcut.suspects.page import Gallery, render_gallery
@@ -107,7 +107,7 @@ def suspecting(
         )
         found = yield from story
     ranked = rank_labels(found)
-    result = Suspects(tuple(ranked), len(found.samples), says_nothing(found), root)
+    result = Suspects(tuple(ranked), len(found.samples), found.scores.guessed, root)
     table = _free(place)
     yield Progress("drawing the gallery", 0, 0)
     gallery = Gallery(name, ranked, root, result.images, result.guessed, table.name)
@@ -130,6 +130,6 @@ def _free(place: Path) -> Path:
 
 def _of_run(folder: Path) -> tuple[str, Path, Evaluation]:
     root = Path(read_facts(folder).data_root)
-    classes = load(folder / "best.safetensors").classes
+    classes = load(find_model(folder)).classes
     parts = list(read_answer_table(folder / "answers.csv", root, classes).values())
     return folder.resolve().name, root, joined(parts)
