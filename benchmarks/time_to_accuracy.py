@@ -6,6 +6,7 @@ the peers as they are shipped, each in an environment of its own (`.venv-peers`,
 is missing). One after the other, never two at once.
 
     python benchmarks/time_to_accuracy.py DATA [--minutes 3 10 20] [--seeds 0] [--sides ...]
+                                               [--keep FOLDER]
 """
 
 import argparse
@@ -38,23 +39,28 @@ def peers_python() -> Path:
     return python
 
 
-def ours(data: Path, seconds: float, seed: int) -> Figures:
-    """Wall seconds from the command's start to its exit, and the accuracy that it prints."""
+def ours(data: Path, seconds: float, seed: int, keep: Path | None) -> Figures:
+    """Wall seconds from the command's start to its exit, and the accuracy that it prints.
+
+    Args:
+        keep: a folder for the run; None: it is thrown away.
+    """
     with tempfile.TemporaryDirectory() as folder:
+        output = keep / f"{seconds:.0f}s-seed{seed}" if keep else Path(folder) / "run"
         # A cache of its own: decoding is part of the time.
         environment = os.environ | {"SHORTCUT_CACHE": str(Path(folder) / "cache")}
         command = [sys.executable, "-m", "shortcut", "train", str(data), "--quiet"]
         command += ["--budget", f"{seconds:.0f}s", "--seed", str(seed), "--format", "json"]
         started = time.monotonic()
         done = subprocess.run(
-            [*command, "--output", str(Path(folder) / "run")],
+            [*command, "--output", str(output)],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
         )
         took = time.monotonic() - started
-        with (Path(folder) / "run" / "results.csv").open() as file:
+        with (output / "results.csv").open() as file:
             epochs = sum(1 for _ in file) - 1
     test = json.loads(done.stdout)["test"]
     return {
@@ -83,6 +89,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="+", default=[3.0, 10.0, 20.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--keep", type=Path, help="a folder for the runs of shortcut")
     options = parser.parse_args()
     name = f"time_to_accuracy_{options.data.name}"
     figures = earlier(name)
@@ -91,7 +98,8 @@ def main() -> None:
             found: list[Figures] = []
             for seed in options.seeds:
                 task = options.data, 60 * minutes, seed
-                found.append(ours(*task) if side == "shortcut" else peer(side, *task))
+                keep = options.keep
+                found.append(ours(*task, keep) if side == "shortcut" else peer(side, *task))
                 print(f"{minutes:g} min  {side:<12} {found[-1]}", file=sys.stderr, flush=True)
             figures[f"{minutes:g} min, {side}"] = found
             # After each: the next may take long, and a machine may not last.
