@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shortcut.classifier import Classifier as Classifier
-    from shortcut.classifier import Prediction as Prediction
     from shortcut.classifier import load as load
     from shortcut.comparison.story import Contest as Contest
     from shortcut.comparison.story import compare as compare
@@ -28,10 +27,12 @@ if TYPE_CHECKING:
     from shortcut.models.variants import create_model as create_model
     from shortcut.models.variants import list_models as list_models
     from shortcut.prediction import predict_files as predict_files
+    from shortcut.predictor import Prediction as Prediction
     from shortcut.recipe import list_recipes as list_recipes
     from shortcut.recipe import read_recipe as read_recipe
     from shortcut.runs import resume as resume
     from shortcut.runs import train as train
+    from shortcut.runtime.loading import load_exported as load_exported
     from shortcut.settings import Recipe as Recipe
     from shortcut.summary.rows import Summary as Summary
     from shortcut.summary.rows import summarize as summarize
@@ -40,7 +41,7 @@ _MODULES = {
     "Classifier": "shortcut.classifier",
     "Contest": "shortcut.comparison.story",
     "Outcome": "shortcut.conclusion",
-    "Prediction": "shortcut.classifier",
+    "Prediction": "shortcut.predictor",
     "Recipe": "shortcut.settings",
     "Scores": "shortcut.metrics",
     "ShortcutError": "shortcut.errors",
@@ -55,6 +56,7 @@ _MODULES = {
     "list_models": "shortcut.models.variants",
     "list_recipes": "shortcut.recipe",
     "load": "shortcut.classifier",
+    "load_exported": "shortcut.runtime.loading",
     "predict_files": "shortcut.prediction",
     "read_recipe": "shortcut.recipe",
     "read_source": "shortcut.data.sources",
@@ -82,6 +84,7 @@ __all__ = [
     "list_models",
     "list_recipes",
     "load",
+    "load_exported",
     "predict_files",
     "read_recipe",
     "read_source",

@@ -9,9 +9,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from shortcut.errors import ModelError
-from shortcut.models.resnet import StemName
-from shortcut.models.tensorfiles import printable
+from shortcut.errors import ModelError, printable
 from shortcut.settings import Positive, Recipe, Settings
 
 HEADER = "shortcut"
@@ -80,7 +78,8 @@ class ModelCard(Card):
 
     format: Literal[1] = 1
     network: Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-    stem: StemName
+    stem: Literal["standard", "small", "unpadded"]
+    """As in `models/resnet.py`, which takes torch to import."""
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     preprocess: PreprocessCard
     mirror_below: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -116,6 +115,37 @@ class ModelCard(Card):
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")
         return self
+
+
+NumberFormat = Literal["fp32", "bf16", "int8"]
+"""Number format of an exported network."""
+
+
+class ExportCard(ModelCard):
+    """The JSON in an exported file: what of a classifier is not in its graph."""
+
+    precision: NumberFormat
+    unlike_from: Finite | None
+    """Pictures with a larger `distance` are unlike anything seen in training; None: no distance."""
+    max_pixels: Annotated[int, Field(ge=1)] | None = None
+    source: Short = ""
+    """SHA-256 of the model file that it was made of."""
+
+
+def read_export_card(path: Path, text: str | None) -> ExportCard:
+    """The card in an exported file.
+
+    Raises:
+        ModelError: there is none, or a field is not as it should be; the first is named.
+    """
+    if text is None:
+        raise ModelError(
+            f"{path}: holds no class names; only what `shortcut export` wrote is read."
+        )
+    try:
+        return ExportCard.model_validate_json(text)
+    except ValidationError as error:
+        raise ModelError(f"{path}: its description is damaged ({first_fault(error)}).") from error
 
 
 def read_card(path: Path, metadata: Mapping[str, str]) -> ModelCard:

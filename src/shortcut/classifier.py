@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,6 @@ from shortcut.card import (
     read_card,
     recipe_of,
 )
-from shortcut.data.decode import Picture, decode_picture
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.errors import ModelError
 from shortcut.familiarity import PREFIX, Familiarity, check_familiarity, restored
@@ -31,28 +30,15 @@ from shortcut.models.stages import classify_and_describe, feature_widths
 from shortcut.models.tensorfiles import check_outline, open_tensors, write_tensors
 from shortcut.models.weights import check_kinds, check_shapes, filled_model
 from shortcut.precision import EXACT, Precision
+from shortcut.predictor import Answers, Predictor
 from shortcut.settings import Recipe
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the classifier says of one picture."""
-
-    label: str
-    score: float
-    """Probability of `label`, 0 to 1."""
-    scores: dict[str, float]
-    """Probability of every class, the likeliest first."""
-    sure: bool = True
-    """False where the score lies below the classifier's `sure_from`."""
-    unlike: bool = False
-    """True where the picture is unlike anything seen in training, whatever the score."""
-    distance: float | None = None
-    """How unlike: 0 is typical; None where the classifier cannot tell."""
+NUMPY_HAS = (torch.float16, torch.float32)
+"""Of the kinds that `familiarity` takes."""
 
 
 @dataclass
-class Classifier:
+class Classifier(Predictor):
     """A trained network and the facts that make its output readable.
 
     Methods that answer put the network into evaluation mode and leave it there.
@@ -63,14 +49,12 @@ class Classifier:
     """Its row in the table of networks."""
     stem: StemName
     classes: tuple[str, ...]
-    """Names, in the order of the network's outputs."""
     preprocess: Preprocess
     recipe: Recipe | None = None
     mirror_below: float = 0.0
     """Where the best class scores less than this, the mirror image is asked too, and the answer is
     the mean of both; 0: never."""
     max_pixels: int | None = None
-    """Larger pictures are refused from their header; None: the decoder's own limit."""
     metrics: dict[str, float | int | str] = field(default_factory=dict)
     """What was measured: `val_accuracy`, `val_images`, `epoch`, ..."""
     created: str = ""
@@ -79,7 +63,6 @@ class Classifier:
     """What the logarithms of answers are divided by, so that a score says how often such an answer
     is right (Guo et al. 2017, arXiv:1706.04599); 1 where that was not fitted."""
     sure_from: float = 0.0
-    """Answers with a lower score are `not sure`; 0: none."""
     familiarity: Familiarity | None = None
     """Tells pictures that are unlike anything seen in training; None: nothing is known of that."""
 
@@ -134,6 +117,16 @@ class Classifier:
         answers, features = self.look(images)
         return answers, self.familiarity.distance(features)
 
+    @property
+    def unlike_from(self) -> float | None:
+        """See `Predictor`."""
+        return self.familiarity.limit if self.familiarity else None
+
+    def judge_pixels(self, pixels: Pixels) -> tuple[Answers, Answers | None]:
+        """See `Predictor`."""
+        answers, distances = self.judge(torch.from_numpy(pixels))
+        return answers.numpy(), distances
+
     def _mirrored(self, answers: Tensor, views: Tensor, precision: Precision) -> Tensor:
         """With the mirror image asked where they are unsure."""
         unsure = (answers.amax(1) < self.mirror_below).nonzero().flatten()
@@ -157,41 +150,6 @@ class Classifier:
     def probabilities(self, pixels: Sequence[Pixels]) -> NDArray[np.float32]:
         """What `pixels` gave of each picture -> (N, classes) float32; rows sum to one."""
         return self.answer(torch.from_numpy(np.stack(pixels))).numpy()
-
-    def predict(self, picture: Picture) -> Prediction:
-        """Classify one picture: a path, the bytes of a file, or a Pillow image.
-
-        Raises:
-            DecodeError: if it cannot be read as a picture.
-        """
-        return self.predict_many([picture])[0]
-
-    def predict_many(self, pictures: Sequence[Picture]) -> list[Prediction]:
-        """Classify pictures as one batch, in order; see `predict`."""
-        return self.predict_pixels([self.pixels(picture) for picture in pictures])
-
-    def predict_pixels(self, pixels: Sequence[Pixels]) -> list[Prediction]:
-        """Classify what `pixels` gave, as one batch, in order."""
-        if not pixels:
-            return []
-        answers, distances = self.judge(torch.from_numpy(np.stack(pixels)))
-        predictions = [self._prediction(row) for row in answers.numpy()]
-        if self.familiarity is None or distances is None:
-            return predictions
-        judged = zip(predictions, distances, self.familiarity.unlike(distances), strict=True)
-        return [replace(p, unlike=bool(far), distance=float(d)) for p, d, far in judged]
-
-    def pixels(self, picture: Picture) -> Pixels:
-        """A picture as the network sees it before normalisation: (S, S, 3) uint8; views of it,
-        (V, S, S, 3), where `preprocess` makes several."""
-        size = self.preprocess.resize
-        return self.preprocess(decode_picture(picture, min_side=size, max_pixels=self.max_pixels))
-
-    def _prediction(self, row: NDArray[np.float32]) -> Prediction:
-        order = np.argsort(-row, kind="stable")
-        scores = {self.classes[i]: float(row[i]) for i in order}
-        label = self.classes[int(order[0])]
-        return Prediction(label, scores[label], scores, scores[label] >= self.sure_from)
 
     def save(self, path: str | Path) -> None:
         """Write one `.safetensors` file that holds everything; an older file stays whole until
@@ -221,7 +179,8 @@ class Classifier:
             raise ModelError(f"`{path}` is not written: {first_fault(error)}.") from error
         # Without it the file is as it was before there was any, and older versions take it too.
         header = card.model_dump_json(exclude=None if known else {"familiarity"})
-        tensors = self.model.state_dict() | (known.tensors() if known else {})
+        remembered = known.arrays() if known else {}
+        tensors = self.model.state_dict() | {n: torch.from_numpy(a) for n, a in remembered.items()}
         write_tensors(Path(path), tensors, {HEADER: header})
 
 
@@ -287,7 +246,12 @@ def _familiarity(
         return None
     if card.familiarity is None:
         raise ModelError("its description is damaged (familiarity: Field required).")
-    return restored(tensors, card.familiarity.model_dump(), feature_widths(model))
+    # NumPy lacks some kinds of torch's (bfloat16); as another one they are refused like any other.
+    arrays = {
+        name: (tensor if tensor.dtype in NUMPY_HAS else tensor.double()).numpy()
+        for name, tensor in tensors.items()
+    }
+    return restored(arrays, card.familiarity.model_dump(), feature_widths(model))
 
 
 @contextmanager

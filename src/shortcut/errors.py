@@ -10,6 +10,8 @@ ShortcutError            what a user can cause and a user can mend    exit code 
   InterruptedRunError    Ctrl-C, SIGTERM, SIGHUP: what is there       130, 143, 129
 """
 
+import re
+
 
 class ShortcutError(Exception):
     """Root of the tree. The message is one line: what, which, why, and what to do."""
@@ -69,3 +71,14 @@ class InterruptedRunError(ShortcutError):
     def __init__(self, message: str, number: int = 2) -> None:
         super().__init__(message)
         self.exit_code = 128 + number
+
+
+def printable(text: str, longest: int = 80) -> str:
+    """Text out of a file, as a message can say it: one line, no controls, not long."""
+    short = text if len(text) <= longest else f"{text[:longest]}..."
+    return re.sub(r"[^ -~]", _escaped, short)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

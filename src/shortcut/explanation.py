@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from shortcut.classifier import Classifier, Prediction
+from shortcut.classifier import Classifier
 from shortcut.data.folders import printable
 from shortcut.data.preprocess import Pixels
 from shortcut.data.sources import check_outside
@@ -16,6 +16,7 @@ from shortcut.errors import DataError, DecodeError, RecipeError
 from shortcut.events import Event, Notice, Progress, Saved
 from shortcut.heatmaps import Heat, Spot, find_spot, grad_cam, map_cells, occluding
 from shortcut.prediction import STANDARD_INPUT, find_pictures, named, read_pixels
+from shortcut.predictor import Prediction
 from shortcut.report.overlay import draw_plate
 
 Method = Literal["grad-cam", "occlusion"]

@@ -13,9 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from shortcut.errors import ModelError
 from shortcut.metrics import Z95
@@ -96,10 +94,10 @@ class Familiarity:
         """(N,) which of them are unlike anything seen in training."""
         return distances > self.limit
 
-    def tensors(self) -> dict[str, Tensor]:
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
         """By name, as they stand in a model file."""
         return {
-            f"{PREFIX}{part}.{name}": torch.from_numpy(getattr(getattr(self, part), name))
+            f"{PREFIX}{part}.{name}": getattr(getattr(self, part), name)
             for part in NEAREST
             for name in KINDS
         }
@@ -113,11 +111,11 @@ class Familiarity:
 
 
 KINDS = {
-    "centre": (1, torch.float32),
-    "axes": (2, torch.float32),
-    "bank": (2, torch.float16),
+    "centre": (1, np.dtype(np.float32)),
+    "axes": (2, np.dtype(np.float32)),
+    "bank": (2, np.dtype(np.float16)),
 }
-"""Dimensions and numbers of each tensor."""
+"""Dimensions and numbers of each array."""
 FIGURES = ("nearest", "middle", "spread")
 
 
@@ -169,9 +167,9 @@ def check_familiarity(shapes: Mapping[str, Sequence[int]]) -> None:
 
 
 def restored(
-    tensors: Mapping[str, Tensor], figures: Mapping[str, Any], widths: tuple[int, int]
+    arrays: Mapping[str, NDArray[Any]], figures: Mapping[str, Any], widths: tuple[int, int]
 ) -> Familiarity:
-    """What `tensors` and `figures` gave, of a file whose shapes `check_familiarity` has seen.
+    """What `arrays` and `figures` gave, of a file whose shapes `check_familiarity` has seen.
 
     Args:
         widths: how many features the network has in early stages, and in the last.
@@ -181,10 +179,10 @@ def restored(
     """
     parts: list[Neighbours] = []
     for part, wide in zip(NEAREST, widths, strict=True):
-        given = {name: tensors[f"{PREFIX}{part}.{name}"] for name in KINDS}
-        for name, tensor in given.items():
+        given = {name: arrays[f"{PREFIX}{part}.{name}"] for name in KINDS}
+        for name, array in given.items():
             _, dtype = KINDS[name]
-            if tensor.dtype != dtype or not bool(torch.isfinite(tensor).all()):
+            if array.dtype != dtype or not bool(np.isfinite(array).all()):
                 raise ModelError(f"`{PREFIX}{part}.{name}` holds other than finite {dtype}.")
         if len(given["centre"]) != wide:
             raise ModelError(
@@ -193,8 +191,7 @@ def restored(
             )
         if (nearest := figures[part]["nearest"]) > len(given["bank"]):
             raise ModelError(f"`{PREFIX}{part}.bank` has fewer pictures than neighbour {nearest}.")
-        arrays = {name: tensor.numpy() for name, tensor in given.items()}
-        parts.append(Neighbours(**arrays, **figures[part]))
+        parts.append(Neighbours(**given, **figures[part]))
     return Familiarity(*parts, limit=figures["limit"])
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shortcut.classifier import Classifier, Prediction
 from shortcut.data.decode import largest_file
 from shortcut.data.folders import list_pictures
 from shortcut.data.preprocess import Pixels
 from shortcut.errors import DataError, DecodeError
+from shortcut.predictor import Prediction, Predictor
 
 STANDARD_INPUT = Path("-")
 PIECE = 2**20
@@ -30,7 +30,7 @@ class Answer:
 
 
 def predict_files(
-    classifier: Classifier, files: Sequence[str | Path], *, batch_size: int = 32
+    classifier: Predictor, files: Sequence[str | Path], *, batch_size: int = 32
 ) -> Iterator[Answer]:
     """Classify files, and every picture below folders; yields one answer a file, in order.
 
@@ -56,7 +56,7 @@ def find_pictures(files: Sequence[str | Path]) -> list[Path]:
     return paths
 
 
-def read_pixels(classifier: Classifier, path: Path) -> Pixels:
+def read_pixels(classifier: Predictor, path: Path) -> Pixels:
     """A file, or `-` for standard input, as the network sees it: (S, S, 3) uint8.
 
     Raises:
@@ -153,7 +153,7 @@ def _expand(path: Path) -> list[Path]:
     return [path]
 
 
-def _answer(classifier: Classifier, paths: Sequence[Path]) -> Iterator[Answer]:
+def _answer(classifier: Predictor, paths: Sequence[Path]) -> Iterator[Answer]:
     """One batch: what can be read goes through the network together."""
     read = {}
     errors: dict[Path, str] = {}

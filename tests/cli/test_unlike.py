@@ -113,5 +113,5 @@ def test_equal_trainings_know_the_same(run: Path, tmp_path: Path) -> None:
     assert again is not None and again.classifier.familiarity is not None
     first = load(run / "best.safetensors").familiarity
     assert first is not None and again.classifier.familiarity.figures() == first.figures()
-    for name, value in first.tensors().items():
-        assert (again.classifier.familiarity.tensors()[name] == value).all()
+    for name, value in first.arrays().items():
+        assert (again.classifier.familiarity.arrays()[name] == value).all()

@@ -205,6 +205,8 @@ def test_paths_that_are_no_files(shortcut: Run) -> None:
             (".", "`.` is a folder. Name a file in it."),
             ("pipe.pth", "`pipe.pth` is a pipe or a device. Save it as a file first."),
         ]:
+            if command[0] == "export" and Path(path).is_dir():
+                words = f"{path}: not a run folder; name one, or a model file."
             assert complaint(shortcut(*command, path), 4) == words
 
 

@@ -37,7 +37,18 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset(
-        {"card", "familiarity", "classifier", "answers", "evaluation", "job", "step", "networks"}
+        {
+            "predictor",
+            "runtime",
+            "card",
+            "familiarity",
+            "classifier",
+            "answers",
+            "evaluation",
+            "job",
+            "step",
+            "networks",
+        }
         | {"tta"}
     ),
     frozenset(
@@ -52,11 +63,12 @@ FLOORS: tuple[frozenset[str], ...] = (
             "heatmaps",
         }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division", "labels"}
+        | {"heldback"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
         | {"description", "reporting", "explanation"}
-        | {"comparison", "crossvalidation", "suspects"}
+        | {"comparison", "crossvalidation", "suspects", "exporting"}
     ),  # stories: they call the verbs in their order
     frozenset({"console", "server", "tracking"}),
     frozenset({"cli", "__init__", "__main__"}),
@@ -68,7 +80,8 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "disk": frozenset({"errors"}),
     "recipe": frozenset({"errors", "settings"}),
     "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
-    "classifier": frozenset({"card", "familiarity"}),
+    "classifier": frozenset({"card", "familiarity", "predictor"}),
+    "runtime": frozenset({"card", "predictor"}),
     "evaluation": frozenset({"answers", "classifier"}),
     "job": frozenset({"classifier"}),
     "tta": frozenset({"classifier"}),
@@ -96,7 +109,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     "jinja2": ("pages.rendering",),
     "matplotlib": ("report", "diagram.paint", "fonts"),
     "mlflow": ("tracking.mlflow",),
+    "nncf": ("formats.eightbit",),
     "numpy": ANYWHERE,
+    "onnx": ("formats.onnx",),
+    "onnxruntime": ("runtime.onnx",),
+    "openvino": ("formats.openvino", "runtime.openvino"),
     "pydantic": ANYWHERE,
     "rich": ("console",),
     "safetensors": ANYWHERE,

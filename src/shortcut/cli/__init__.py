@@ -13,9 +13,11 @@ from shortcut.cli import (
     checking,
     comparing,
     explaining,
+    exporting,
     listing,
     looking,
     measuring,
+    predicting,
     reporting,
     splitting,
     suspecting,
@@ -41,14 +43,14 @@ app.command("resume")(training.resume)
 app.command("verify-resume")(verifying.verify_resume)
 app.command("evaluate")(measuring.evaluate)
 app.command("val", hidden=True)(measuring.evaluate)
-app.command("predict")(measuring.predict)
+app.command("predict")(predicting.predict)
 app.command("report")(reporting.report)
 app.command("compare")(comparing.compare)
 app.command("explain")(explaining.explain)
 app.command("summary")(looking.summary)
 app.command("diagram")(looking.diagram)
 app.command("import-weights")(weights.import_weights)
-app.command("export")(weights.export)
+app.command("export")(exporting.export)
 app.command("models")(listing.models)
 app.command("recipes")(listing.recipes)
 

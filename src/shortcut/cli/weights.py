@@ -1,4 +1,4 @@
-"""`shortcut import-weights`, `shortcut export`: weights come in and go out."""
+"""`shortcut import-weights`: weights come in."""
 
 import json
 from pathlib import Path
@@ -56,29 +56,6 @@ def import_weights(
                 )
             )
     console.print_line(_sentence(classifier, target))
-
-
-def export(
-    model: Annotated[Path, typer.Argument(help="A .safetensors file from a run.")],
-    *,
-    to: Annotated[Literal["torchvision"], typer.Option(help="Whose format.")],
-    output: Annotated[Path | None, typer.Option(help=".safetensors, or .pth for a pickle.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    format_: Annotated[Form, typer.Option("--format")] = "text",
-) -> None:
-    """Write a model for other programs: the plain weights that torchvision loads."""
-    from shortcut import console
-    from shortcut.classifier import load
-    from shortcut.formats.torchvision import export_torchvision
-
-    classifier = load(model)
-    wanted = output or Path(f"{model.stem}-{to}.safetensors")
-    path = export_torchvision(classifier, wanted, force=force)
-    name, outputs = classifier.network, len(classifier.classes)
-    if format_ == "json":
-        typer.echo(json.dumps({"network": name, "classes": outputs, "output": str(path)}, indent=1))
-        return
-    console.print_line(f"{path}: for torchvision.models.{name}(num_classes={outputs})")
 
 
 def _new_file(target: Path) -> Path:

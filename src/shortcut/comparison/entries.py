@@ -1,7 +1,6 @@
 """Who takes part: a run with its model, its recipe and the pictures it was trained on, or a model
 file of which nothing else is known."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,12 @@ from pathlib import Path
 
 from shortcut.classifier import Classifier, load
 from shortcut.data.folders import printable
-from shortcut.data.sources import find_again
-from shortcut.data.splits import Listed, list_split, read_table
-from shortcut.errors import DataError, ModelError, RecipeError
+from shortcut.data.splits import Listed
+from shortcut.errors import ModelError, RecipeError
+from shortcut.heldback import pictures_of, run_of
 from shortcut.networks import MODEL_FILE
 from shortcut.recipe import read_recipe
-from shortcut.runfolder import Facts, find_model, is_run, read_facts
+from shortcut.runfolder import Facts, find_model, read_facts
 from shortcut.runlog import trained_seconds
 from shortcut.settings import Recipe
 from shortcut.world import find_world
@@ -90,16 +89,10 @@ def _find_model(place: Path) -> Path:
 
 def _read(model: Path, name: str, device: str) -> Entry:
     classifier = load(model, device=find_world(device).device)
-    # Improvements lie in `kept/`, one folder deeper.
-    run = next((x for x in model.parents[:2] if is_run(x)), None)
+    run = run_of(model)
     if run is None:
         return Entry(name, model, classifier, classifier.recipe, None, (), None)
-    facts, split = read_facts(run), run / "split.csv"
-    root = Path(facts.data_root)
-    # What is gone cannot be measured, but its names still tell what was trained on.
-    with contextlib.suppress(DataError):
-        root = find_again(facts.data_root, facts.location, download=facts.download)
-    listed = tuple(list_split(read_table(split), root, name=str(split)))
+    facts, listed = pictures_of(run)
     recipe = read_recipe(run / "recipe.yaml")
     return Entry(name, model, classifier, recipe, facts, listed, trained_seconds(run))
 

@@ -1,24 +1,11 @@
 """What a comparison found, as tables of text, for the terminal and for the page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from shortcut.comparison.significance import Comparison
 from shortcut.comparison.story import Contest
 from shortcut.comparison.wording import chance, points, setting, span
 from shortcut.data.folders import printable
 from shortcut.language import Say, duration, percent
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows are as long as `columns`."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    text_columns: int = 1
-    """So many columns, from the left, are words; the others are numbers, flush right."""
+from shortcut.pages import Table
 
 
 def result_tables(contest: Contest, say: Say) -> list[Table]:

@@ -10,8 +10,8 @@ from typing import IO
 from torch import Tensor
 
 from shortcut.disk import reason_of
-from shortcut.errors import ModelError, ResourceError
-from shortcut.models.tensorfiles import printable, read_tensors
+from shortcut.errors import ModelError, ResourceError, printable
+from shortcut.models.tensorfiles import read_tensors
 from shortcut.models.unpickle import FOUND, NO_ROOM, REFUSED, UNDER, allowance_for
 
 SECONDS = 120.0

@@ -2,7 +2,6 @@
 file that is not to be trusted names and shapes can be seen before memory is taken for numbers."""
 
 import json
-import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from shortcut.disk import reason_of, write_whole
-from shortcut.errors import ModelError
+from shortcut.errors import ModelError, printable
 
 Kind = Literal["safetensors", "pickle", "other"]
 
@@ -139,12 +138,6 @@ def check_outline(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
         raise ModelError(f"`{path}` is refused: {reason}. Name another file.")
 
 
-def printable(text: str, longest: int = 80) -> str:
-    """Text out of a file, as a message can say it: one line, no controls, not long."""
-    short = text if len(text) <= longest else f"{text[:longest]}..."
-    return re.sub(r"[^ -~]", _escaped, short)
-
-
 def kind_of(path: Path) -> Kind:
     """What a file begins as, whatever its name ends in: nothing is promised of the rest.
 
@@ -219,8 +212,3 @@ def _named(path: Path) -> Generator[None]:
             f"`{path}` is not a whole safetensors file: {printable(reason_of(error), 200)}. "
             "Copy it again, or name another."
         ) from error
-
-
-def _escaped(found: re.Match[str]) -> str:
-    letter = found[0]
-    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,229 @@
+"""How long until the answer about one picture, and about 32, with the network alone and from the
+file on?
+
+Sides: `torch`, torchvision's network as tutorials ask it (eager, float32, their transforms);
+`timm`, the same by timm; `onnxruntime` and `openvino` by hand, with the same weights, preprocessed
+by the tutorials' transforms (OpenVINO in float32, bfloat16 and, by NNCF, eight bits); `shortcut`,
+what `shortcut export` wrote. In turn, processes of their own, as many threads as there are cores;
+milliseconds of the median, once warm.
+
+    python benchmarks/latency.py DATA MODEL [--rounds 5] [--times 15] [--sides ...]
+
+MODEL is a run folder, or one of its model files, of a network that torchvision has.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from loading import find_files
+from pairs import Figures, median, ratio, report, run_in_turn
+
+BATCHES = (1, 32)
+OURS = {f"shortcut {kind}": kind for kind in ("fp32", "bf16", "int8")}
+BY_HAND = {f"openvino {kind}": kind for kind in ("fp32", "bf16", "int8")}
+SIDES = ("torch", "timm", "onnxruntime", *BY_HAND, *OURS)
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+
+Ask = Callable[[list[Path]], object]
+Sides = tuple[Ask, Callable[[int], object]]
+"""From files to answers, and the network alone on so many pictures."""
+
+
+def transforms(size: int, resize: int) -> Callable[[Path], object]:
+    from PIL import Image
+    from torchvision import transforms as t
+
+    chain = t.Compose(
+        [
+            t.Resize(resize),
+            t.CenterCrop(size),
+            t.ToTensor(),
+            t.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+
+    def load(path: Path) -> object:
+        with Image.open(path) as image:
+            return chain(image.convert("RGB"))
+
+    return load
+
+
+def by_tensors(network: Callable[[object], object], size: int, resize: int) -> Sides:
+    """For all who are given float32 tensors."""
+    import torch
+
+    load = transforms(size, resize)
+    made = {batch: torch.randn(batch, 3, size, size) for batch in BATCHES}
+
+    def ask(files: list[Path]) -> object:
+        return network(torch.stack([load(path) for path in files]))  # type: ignore[misc]
+
+    return ask, lambda batch: network(made[batch])
+
+
+def theirs(weights: Path, name: str, side: str) -> object:
+    """Torchvision's or timm's network with these weights."""
+    from safetensors.torch import load_file
+
+    state = load_file(weights)
+    classes = len(state["fc.bias"])
+    if side == "timm":
+        import timm
+
+        network = timm.create_model(name, num_classes=classes)
+    else:
+        from torchvision import models
+
+        network = models.get_model(name, num_classes=classes)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def eager(network: object) -> Callable[[object], object]:
+    import torch
+
+    def ask(images: object) -> object:
+        with torch.inference_mode():
+            return network(images)  # type: ignore[operator]
+
+    return ask
+
+
+def onnx_by_hand(network: object, size: int, folder: Path) -> Callable[[object], object]:
+    import onnxruntime
+    import torch
+
+    path = folder / "by_hand.onnx"
+    images = torch.randn(2, 3, size, size)
+    shapes = ({0: torch.export.Dim("batch", min=1)},)
+    torch.onnx.export(network, (images,), path, dynamo=True, dynamic_shapes=shapes, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda given: session.run(None, {name: given.numpy()})  # type: ignore[attr-defined]
+
+
+def openvino_by_hand(
+    network: object, size: int, kind: str, files: Sequence[Path], resize: int
+) -> Callable[[object], object]:
+    import openvino
+    import torch
+
+    model = openvino.convert_model(network, example_input=torch.randn(2, 3, size, size))
+    if kind == "int8":
+        import nncf
+
+        load = transforms(size, resize)
+        model = nncf.quantize(model, nncf.Dataset([load(file)[None] for file in files[:300]]))  # type: ignore[index]
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[kind]}
+    compiled = {}
+    for batch in BATCHES:  # by hand one would fix the size for each
+        fixed = model.clone()
+        fixed.reshape([batch, 3, size, size])
+        compiled[batch] = openvino.Core().compile_model(fixed, "CPU", hints)
+    return lambda given: compiled[len(given)](given.numpy())[0]  # type: ignore[arg-type, attr-defined]
+
+
+def ours(folder: Path) -> Sides:
+    import numpy as np
+
+    import shortcut
+
+    exported = shortcut.load_exported(folder)
+    size = exported.preprocess.image_size
+    noise = np.random.default_rng(0).integers(0, 256, (32, size, size, 3), np.uint8)
+    return exported.predict_many, lambda batch: exported.engine(noise[:batch])
+
+
+def make_side(side: str, place: Path, files: list[Path]) -> Sides:
+    facts = json.loads((place / "facts.json").read_text())
+    size, resize, name = facts["size"], facts["resize"], facts["network"]
+    if side in OURS:
+        return ours(place / OURS[side])
+    network = theirs(place / "weights.safetensors", name, side)
+    if side in ("torch", "timm"):
+        return by_tensors(eager(network), size, resize)
+    if side == "onnxruntime":
+        return by_tensors(onnx_by_hand(network, size, place), size, resize)
+    asked = openvino_by_hand(network, size, BY_HAND[side], files, resize)
+    return by_tensors(asked, size, resize)
+
+
+def milliseconds(work: Callable[[], object], times: int) -> float:
+    """The median, without the first time."""
+    seconds: list[float] = []
+    for _ in range(times + 1):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds[1:])
+
+
+def time_side(side: str, place: Path, files: list[Path], times: int) -> Figures:
+    """Milliseconds of each question, medians."""
+    ask, alone = make_side(side, place, files)
+    found: Figures = {}
+    for batch in BATCHES:
+        often = times if batch == 1 else max(3, times // 4)
+        found[f"file {batch}"] = milliseconds(partial(ask, files[:batch]), often)
+        found[f"{batch}"] = milliseconds(partial(alone, batch), often)
+    return found
+
+
+def prepare(model: Path, place: Path) -> None:
+    """Everything that is not timed: exports, and the weights for others."""
+    from shortcut import export_torchvision, load
+    from shortcut.events import run_silently
+    from shortcut.exporting import exporting
+    from shortcut.runfolder import find_model
+
+    classifier = load(find_model(model))
+    export_torchvision(classifier, place / "weights.safetensors")
+    view = classifier.preprocess
+    facts = {"network": classifier.network, "size": view.image_size, "resize": view.resize}
+    (place / "facts.json").write_text(json.dumps(facts))
+    for kind in OURS.values():
+        run_silently(
+            exporting(model, "openvino", precision=kind, output=place / kind, min_agreement=0.5)
+        )
+
+
+def main() -> None:
+    """Parse; be a side, or run all sides in turn and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--times", type=int, default=15)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--side", choices=SIDES)
+    options = parser.parse_args()
+    files = find_files(options.data, 512)
+    if options.side:
+        print(json.dumps(time_side(options.side, options.model, files, options.times)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(options.model, Path(folder))
+        base = [sys.executable, __file__, str(options.data), folder]
+        base += ["--times", str(options.times), "--side"]
+        found = run_in_turn({side: [*base, side] for side in options.sides}, options.rounds)
+    keys = [f"{what}{batch}" for batch in BATCHES for what in ("", "file ")]
+    rows = []
+    for side, figures in found.items():
+        cells = [f"{median(figures, key):.1f}" for key in keys]
+        # Of times: so many times as fast as torch.
+        faster = [f"{ratio(found['torch'], figures, key):.2f}" for key in keys]
+        rows.append([side, *cells, *faster])
+    header = ["side", *(f"ms, {key}" for key in keys), *(f"to torch, {key}" for key in keys)]
+    report("latency", header, rows, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""`shortcut export`: a model goes to where it is needed."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from shortcut.cli.measuring import Model, Part, parse_share
+from shortcut.language import Lang
+
+if TYPE_CHECKING:
+    from shortcut.exporting import Export
+
+Form = Literal["text", "json"]
+TORCHVISION = "torchvision"
+
+
+Target = Annotated[
+    Literal["openvino", "onnx", "torch-program", "torchvision"], typer.Option(help="Whose format.")
+]
+NumberFormat = Annotated[
+    Literal["fp32", "bf16", "int8"], typer.Option(help="Number format; int8 is by NNCF.")
+]
+Pictures = Annotated[
+    str | None, typer.Option(help="Labelled pictures to check it on; else val of the run.")
+]
+MinAgreement = Annotated[
+    str, typer.Option(help="Share of equal best answers below which it is not exported.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="A folder; for torchvision a file: .safetensors, or .pth for a pickle."),
+]
+
+
+def export(
+    model: Model,
+    *,
+    to: Target,
+    precision: NumberFormat = "fp32",
+    data: Pictures = None,
+    part: Part = "auto",
+    min_agreement: MinAgreement = "99%",
+    output: Output = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing export.")] = False,
+    lang: Annotated[Lang, typer.Option(help="Of the page.")] = "en",
+    format_: Annotated[Form, typer.Option("--format")] = "text",
+) -> None:
+    """Write a model for other programs, and prove that it answers as before.
+
+    openvino and onnx run without torch, and faster; `shortcut predict` takes them too. torchvision
+    gets the plain weights, nothing else.
+    """
+    from shortcut import console
+    from shortcut.events import heard, run_silently
+
+    if to == TORCHVISION:
+        _refuse_idle(precision, data)
+        _to_torchvision(model, output, force, format_)
+        return
+    from shortcut.exporting import exporting
+
+    with console.Screen() as screen:
+        story = exporting(
+            *(model, to),
+            precision=precision,
+            data=data,
+            part=part,
+            output=output,
+            min_agreement=1.0 if min_agreement in ("100%", "1") else parse_share(min_agreement),
+            force=force,
+            lang=lang,
+        )
+        done = run_silently(heard(story, screen.show))
+    if format_ == "json":
+        typer.echo(json.dumps(done.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        _print(done)
+
+
+def _print(done: "Export") -> None:
+    from shortcut import console
+    from shortcut.exporting.page import parity_tables, verdict
+    from shortcut.language import speak
+
+    say = speak("en")
+    for table in parity_tables(done.parity, say):
+        console.print_table(table.title, table.columns, table.rows, right=(1, 2))
+    console.print_line(verdict(done.parity, say, kept=True))
+    console.print_line(f"try it: shortcut predict {done.file} a.jpg")
+
+
+def _refuse_idle(precision: str, data: str | None) -> None:
+    from shortcut.errors import RecipeError
+
+    if precision != "fp32":
+        raise RecipeError("`--to torchvision` writes the weights as they are: float32.")
+    if data is not None:
+        raise RecipeError("`--data` has no effect with `--to torchvision`: it writes weights only.")
+
+
+def _to_torchvision(model: Path, output: Path | None, force: bool, format_: Form) -> None:
+    from shortcut import console
+    from shortcut.classifier import load
+    from shortcut.formats.torchvision import export_torchvision
+    from shortcut.runfolder import find_model
+
+    file = find_model(model)
+    classifier = load(file)
+    wanted = output or Path(f"{file.stem}-{TORCHVISION}.safetensors")
+    path = export_torchvision(classifier, wanted, force=force)
+    name, outputs = classifier.network, len(classifier.classes)
+    if format_ == "json":
+        typer.echo(json.dumps({"network": name, "classes": outputs, "output": str(path)}, indent=1))
+        return
+    console.print_line(f"{path}: for torchvision.models.{name}(num_classes={outputs})")

@@ -1,0 +1,189 @@
+"""The whole export, as a story: write, read back, hold against the original, and only then keep."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shortcut.card import ExportCard, NumberFormat, PreprocessCard
+from shortcut.classifier import Classifier, load
+from shortcut.data.sources import check_outside
+from shortcut.disk import digest_of_file, write_whole
+from shortcut.errors import ModelError, ResourceError
+from shortcut.events import Event, Progress, Saved
+from shortcut.exporting.beside import write_reference
+from shortcut.exporting.page import render_parity
+from shortcut.exporting.parity import Parity, comparing_answers
+from shortcut.exporting.pictures import (
+    Given,
+    finding_pictures,
+    reading_batches,
+    reading_calibration,
+)
+from shortcut.exporting.targets import FILES, Target, check_target, write_export
+from shortcut.language import Lang
+from shortcut.runfolder import find_model
+from shortcut.runtime.loading import Wanted, load_exported
+
+
+@dataclass(frozen=True)
+class Export:
+    """A model in another format, and how it compares."""
+
+    folder: Path
+    file: Path
+    to: Target
+    precision: NumberFormat
+    part: str
+    parity: Parity
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        facts = {"output": str(self.file), "to": self.to, "precision": self.precision}
+        return facts | {"part": self.part} | self.parity.as_dict()
+
+
+def exporting(
+    place: Path,
+    to: Target,
+    *,
+    precision: NumberFormat = "fp32",
+    data: str | Path | None = None,
+    part: str = "auto",
+    output: Path | None = None,
+    min_agreement: float = 0.99,
+    force: bool = False,
+    lang: Lang = "en",
+) -> Generator[Event, None, Export]:
+    """Write a model in another format, into a folder of its own with what proves and explains it.
+
+    Args:
+        place: a run folder, or a model file.
+        data: other labelled pictures than those that the run held back.
+        part: of the data; `auto`: val.
+        output: a folder; None: `exports/NAME-FORMAT-PRECISION`.
+        min_agreement: share of pictures on which the best answers must be the same.
+        force: replace the folder.
+
+    Raises:
+        ModelError: it answers otherwise on more pictures than that; nothing but the figures stays.
+        ResourceError: a package is missing, the folder is there already or cannot be written.
+        DataError: there are no pictures to check it on.
+    """
+    check_target(to, precision)
+    model = find_model(place)
+    classifier = load(model)
+    folder = output or Path("exports") / f"{_name_of(place)}-{to}-{precision}"
+    _check_free(folder, force=force)
+    given = yield from finding_pictures(model, data, part)
+    check_outside(folder, given.place)
+    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        unfinished.mkdir(parents=True)
+        story = _write_and_compare(classifier, model, given, unfinished, to, precision)
+        parity = yield from story
+        export = Export(folder, folder / FILES[to], to, precision, given.part, parity)
+        kept = parity.agreement >= min_agreement
+        write_whole(unfinished / "parity.json", json.dumps(export.as_dict(), indent=1))
+        page = render_parity(export, given.place, lang, kept=kept)
+        write_whole(unfinished / "parity.html", page)
+        if not kept:
+            _keep_figures_alone(unfinished)
+        _put_in_place(unfinished, folder)
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    yield Saved("parity page", folder / "parity.html")
+    if not kept:
+        raise ModelError(
+            f"not exported: {parity.agreeing:,} of {len(parity.samples):,} best answers are the "
+            f"same ({parity.agreement:.2%}), and `--min-agreement` asks for {min_agreement:.2%}; "
+            f"see {folder / 'parity.html'}."
+        )
+    yield Saved("exported model", export.file)
+    return export
+
+
+def _write_and_compare(
+    classifier: Classifier,
+    model: Path,
+    given: Given,
+    folder: Path,
+    to: Target,
+    precision: NumberFormat,
+) -> Generator[Event, None, Parity]:
+    calibration = []
+    if precision == "int8":
+        calibration = yield from reading_calibration(classifier, given.trained_on)
+    batches = yield from reading_batches(classifier, given.checked)
+    yield Progress(f"writing {to}, {precision}", 0, 0)
+    card = _card(classifier, precision, digest_of_file(model))
+    path = write_export(classifier, card, folder, to, calibration)
+    written = sum(file.stat().st_size for file in folder.iterdir())
+    write_reference(classifier, batches.samples, folder)
+    yield Progress(f"writing {to}, {precision}", 1, 1)
+    exported = load_exported(path, engine=ENGINES[to], cache=None)
+    sizes = model.stat().st_size, written
+    return (yield from comparing_answers(classifier, exported, batches, sizes))
+
+
+ENGINES: Mapping[Target, Wanted] = {
+    "openvino": "openvino",
+    "onnx": "onnxruntime",
+    "torch-program": "torch",
+}
+"""With which a format is checked: the one that most people run it with."""
+
+
+def _card(classifier: Classifier, precision: NumberFormat, source: str) -> ExportCard:
+    return ExportCard(
+        network=classifier.network,
+        stem=classifier.stem,
+        classes=classifier.classes,
+        preprocess=PreprocessCard.model_validate(classifier.preprocess.as_dict()),
+        mirror_below=classifier.mirror_below,
+        temperature=classifier.temperature,
+        sure_from=classifier.sure_from,
+        metrics=classifier.metrics,
+        created=classifier.created,
+        version=classifier.version,
+        precision=precision,
+        unlike_from=classifier.unlike_from,
+        max_pixels=classifier.max_pixels,
+        source=source,
+    )
+
+
+def _name_of(place: Path) -> str:
+    """Of a run its folder's name, of a file in one as well, else the file's."""
+    whole = place.resolve()
+    if whole.is_dir():
+        return whole.name
+    return whole.parent.name if whole.stem in ("best", "last") else whole.stem
+
+
+def _check_free(folder: Path, *, force: bool) -> None:
+    if folder.is_file():
+        raise ResourceError(f"`{folder}` is a file; an export is a folder.")
+    if folder.exists() and any(folder.iterdir()):
+        if not force:
+            raise ResourceError(
+                f"`{folder}` exists. Name another folder, or replace it with `--force`."
+            )
+        if not (folder / "parity.json").is_file():
+            raise ResourceError(f"`{folder}` is of no export, so `--force` does not remove it.")
+
+
+def _keep_figures_alone(folder: Path) -> None:
+    for file in folder.iterdir():
+        if not file.name.startswith("parity."):
+            file.unlink()
+
+
+def _put_in_place(unfinished: Path, folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)

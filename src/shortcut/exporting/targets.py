@@ -1,0 +1,113 @@
+"""Whose formats there are, with which numbers, and how each is written."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from shortcut.card import ExportCard, NumberFormat
+from shortcut.classifier import Classifier
+from shortcut.data.preprocess import Pixels
+from shortcut.errors import RecipeError, ResourceError
+
+Target = Literal["openvino", "onnx", "torch-program"]
+
+PRECISIONS: Mapping[Target, tuple[NumberFormat, ...]] = {
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnx": ("fp32", "int8"),  # ONNX Runtime has no convolutions in bfloat16 on a CPU
+    "torch-program": ("fp32", "bf16"),
+}
+FILES: Mapping[Target, str] = {
+    "openvino": "model.xml",
+    "onnx": "model.onnx",
+    "torch-program": "model.pt2",
+}
+PACKAGES: Mapping[Target, tuple[str, ...]] = {
+    "openvino": ("openvino",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "torch-program": (),
+}
+
+
+def check_target(to: Target, precision: NumberFormat) -> None:
+    """Whether such an export can be made here, before any work is done for it.
+
+    Raises:
+        RecipeError: the format does not have these numbers.
+        ResourceError: a package is missing.
+    """
+    if precision not in PRECISIONS[to]:
+        others = [name for name, known in PRECISIONS.items() if precision in known]
+        raise RecipeError(
+            f"`--to {to}` has no {precision}, only {' and '.join(PRECISIONS[to])}; {precision} has "
+            f"`--to {'` and `--to '.join(others)}`."
+        )
+    needed = [*PACKAGES[to], *(["nncf"] if precision == "int8" else [])]
+    for package in needed:
+        if importlib.util.find_spec(package) is None:
+            raise ResourceError(
+                f"`--to {to} --precision {precision}` takes the package {package}: "
+                "`pip install 'shortcut[export]'`."
+            )
+
+
+def write_export(
+    classifier: Classifier,
+    card: ExportCard,
+    folder: Path,
+    to: Target,
+    calibration: Sequence[Pixels],
+) -> Path:
+    """Write the classifier in another format.
+
+    Args:
+        calibration: (S, S, 3) uint8 each, of the training; for int8.
+
+    Returns:
+        The file, in `folder`.
+    """
+    from shortcut.formats.eightbit import quantised
+    from shortcut.formats.graph import Graph, traced
+
+    half = to == "torch-program" and card.precision == "bf16"
+    graph = Graph(classifier, torch.bfloat16 if half else torch.float32)
+    path = folder / FILES[to]
+    with _quietly():
+        program = traced(graph, classifier.preprocess.image_size)
+        if to == "openvino":
+            from shortcut.formats.openvino import as_openvino, write_openvino
+
+            model = as_openvino(program)
+            if card.precision == "int8":
+                model = quantised(model, calibration)
+            write_openvino(model, card, path)
+        elif to == "onnx":
+            from shortcut.formats.onnx import as_onnx, write_onnx
+
+            proto = as_onnx(program)
+            if card.precision == "int8":
+                proto = quantised(proto, calibration)
+            write_onnx(proto, card, path)
+        else:
+            from shortcut.formats.program import write_program
+
+            write_program(program, card, path)
+    return path
+
+
+@contextlib.contextmanager
+def _quietly() -> Generator[None]:
+    """Without the progress bars and warnings of the converters, which nobody can act on."""
+    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,93 @@
+"""The whole of an answer as one network: from bytes to probabilities, so that nobody who runs it
+has to know how pictures were normalised."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from shortcut.classifier import Classifier
+from shortcut.familiarity import LEAST, Familiarity, Neighbours
+from shortcut.models.resnet import ResNet
+from shortcut.models.stages import classify_and_describe, feature_widths
+
+EXAMPLES = 2
+"""Pictures with which a graph is traced: of one, torch would take the number for fixed."""
+
+
+class Graph(nn.Module):
+    """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities at temperature 1, and (N,) distances
+    as `Familiarity.distance` gives them, where the classifier knows any.
+
+    The mirror image, the temperature and both limits stay outside: they are numbers in the card,
+    and can be changed without another export.
+
+    Args:
+        dtype: of the network's weights and of what is between them.
+    """
+
+    def __init__(self, classifier: Classifier, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        network = deepcopy(classifier.model).to("cpu", dtype)
+        # In the usual order of memory: `torch.export.save` knows no other.
+        self.network: ResNet = network.to(memory_format=torch.contiguous_format).eval()
+        self.dtype = dtype
+        view = classifier.preprocess
+        # As `Classifier.normalise` counts, to the last bit.
+        self.mean = nn.Buffer((torch.tensor(view.mean) * 255).view(1, 3, 1, 1))
+        self.std = nn.Buffer((torch.tensor(view.std) * 255).view(1, 3, 1, 1))
+        known = classifier.familiarity
+        early, _ = feature_widths(self.network)
+        self.distance = _Distance(known, early) if known else None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Probabilities, and distances if there are any."""
+        views = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        if self.distance is None:
+            return (self.network.probabilities(self.network(views.to(self.dtype))),)
+        outputs, features = classify_and_describe(self.network, views.to(self.dtype))
+        return self.network.probabilities(outputs), self.distance(features)
+
+
+class _Distance(nn.Module):
+    """`Familiarity.distance`, in float32."""
+
+    def __init__(self, known: Familiarity, early: int) -> None:
+        super().__init__()
+        self.widths = early
+        self.early, self.late = _Strangeness(known.early), _Strangeness(known.late)
+
+    def forward(self, features: Tensor) -> Tensor:
+        early, late = features[:, : self.widths], features[:, self.widths :]
+        halves = [
+            half / half.pow(2).sum(1, keepdim=True).sqrt().clamp(min=1e-12)
+            for half in late.chunk(2, 1)
+        ]
+        return self.early(early) + self.late(torch.cat(halves, 1))
+
+
+class _Strangeness(nn.Module):
+    """`Neighbours.strangeness`."""
+
+    def __init__(self, known: Neighbours) -> None:
+        super().__init__()
+        bank = torch.from_numpy(known.bank).float()
+        self.centre = nn.Buffer(torch.from_numpy(known.centre))
+        self.axes = nn.Buffer(torch.from_numpy(known.axes))
+        self.bank = nn.Buffer(bank.T.contiguous())
+        self.lengths = nn.Buffer(bank.pow(2).sum(1))
+        self.nearest, self.middle, self.spread = known.nearest, known.middle, known.spread
+
+    def forward(self, features: Tensor) -> Tensor:
+        points = (features - self.centre) @ self.axes
+        squares = points.pow(2).sum(1, keepdim=True) + self.lengths - 2 * (points @ self.bank)
+        chosen = squares.topk(self.nearest, 1, largest=False).values[:, -1]
+        return (chosen.clamp(min=LEAST**2).sqrt().log() - self.middle) / self.spread
+
+
+def traced(graph: Graph, image_size: int) -> torch.export.ExportedProgram:
+    """The graph as torch writes it down, for any number of pictures."""
+    images = torch.zeros(EXAMPLES, image_size, image_size, 3, dtype=torch.uint8)
+    batch = torch.export.Dim("batch", min=1, max=1 << 16)
+    with torch.no_grad():
+        return torch.export.export(graph, (images,), dynamic_shapes=({0: batch},))

@@ -1,0 +1,31 @@
+"""To OpenVINO: `model.xml` and `model.bin`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch.export import ExportedProgram
+
+from shortcut.card import ExportCard
+from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+
+def as_openvino(program: ExportedProgram) -> "Model":
+    """The same network as OpenVINO has it; its input and outputs have names."""
+    import openvino
+
+    model = openvino.convert_model(program.run_decompositions())
+    model.input(0).set_names({IMAGES})
+    for output, name in zip(model.outputs, (PROBABILITIES, DISTANCE), strict=False):
+        output.set_names({name})
+    return model
+
+
+def write_openvino(model: "Model", card: ExportCard, path: Path) -> None:
+    """Write it beside its weights; those of a network for bfloat16 take two bytes each."""
+    import openvino
+
+    model.set_rt_info(card.model_dump_json(), [METADATA])
+    openvino.save_model(model, path, compress_to_fp16=card.precision == "bf16")

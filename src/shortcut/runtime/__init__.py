@@ -1,0 +1,1 @@
+"""Exported models answer without torch: what one holds, and the engines that run it."""

@@ -1,0 +1,84 @@
+"""The fastest of several engines on this machine: measured once for each file, and remembered. One
+that answers otherwise than the engine with which the file was checked is never taken."""
+
+import contextlib
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from shortcut.data.preprocess import Pixels
+from shortcut.disk import write_whole
+from shortcut.errors import ResourceError
+from shortcut.runtime.engine import Engine, EngineName
+
+APART = 1e-3
+"""So far may probabilities lie from each other; engines add in another order."""
+ROUNDS = 7
+"""Pictures by each, in turn; the median decides."""
+
+
+def choose_engine(
+    path: Path,
+    makers: Mapping[EngineName, Callable[[], Engine]],
+    side: int,
+    cache: Path | None,
+) -> Engine:
+    """The engine that answers about a single picture in the shortest time.
+
+    Args:
+        makers: the first is that with which the file was checked.
+        path: of the exported file.
+        side: of the network's square, in pixels.
+        cache: the folder where the choice is remembered; None: nowhere.
+    """
+    book = cache / "engines" / f"{_key(path, makers)}.json" if cache else None
+    known = _remembered(book) if book else None
+    if known is not None and known in makers:
+        return makers[known]()
+    engines: dict[EngineName, Engine] = {name: make() for name, make in makers.items()}
+    noise = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
+    engines = _agreeing(engines, noise)
+    picture = noise[:1].copy()
+    seconds: dict[EngineName, list[float]] = {name: [] for name in engines}
+    for _ in range(ROUNDS + 1):
+        for name, engine in engines.items():
+            started = time.perf_counter()
+            engine(picture)
+            seconds[name].append(time.perf_counter() - started)
+    medians = {name: float(np.median(taken[1:])) for name, taken in seconds.items()}
+    best = min(engines, key=lambda name: medians[name])
+    if book:
+        with contextlib.suppress(ResourceError):  # a choice that is made anew costs a second
+            write_whole(book, json.dumps({"engine": best, "seconds": medians}))
+    return engines[best]
+
+
+def _agreeing(engines: Mapping[EngineName, Engine], noise: Pixels) -> dict[EngineName, Engine]:
+    """Those that answer as the first does, about one picture and about several."""
+    first = next(iter(engines.values()))
+    kept: dict[EngineName, Engine] = {}
+    for name, engine in engines.items():
+        pairs = [(first(some)[0], engine(some)[0]) for some in (noise, noise[:1].copy())]
+        if all(np.abs(one - other).max() <= APART for one, other in pairs):
+            kept[name] = engine
+    return kept
+
+
+def _remembered(book: Path) -> EngineName | None:
+    try:
+        return json.loads(book.read_text("utf-8"))["engine"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _key(path: Path, makers: Mapping[EngineName, object]) -> str:
+    """Another file, another machine, other engines: another choice."""
+    facts = path.stat()
+    machine = platform.node(), platform.machine(), platform.processor()
+    told = str(path.resolve()), facts.st_size, facts.st_mtime_ns, *machine, *sorted(makers)
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -1,0 +1,45 @@
+"""ONNX Runtime: runs on more kinds of machine than any other engine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shortcut.data.preprocess import Pixels
+from shortcut.errors import ModelError
+from shortcut.predictor import Answers
+from shortcut.runtime.engine import IMAGES, METADATA, EngineName
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+ERRORS_ONLY = 3
+"""Severity: its warnings are of no use to people who only run a network."""
+
+
+class OnnxEngine:
+    """A network in ONNX."""
+
+    name: EngineName = "onnxruntime"
+
+    def __init__(self, path: Path) -> None:
+        self._session = _session(path)
+
+    def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
+        found = cast("list[Answers]", self._session.run(None, {IMAGES: images}))
+        return found[0], found[1] if len(found) > 1 else None
+
+
+def read_metadata(path: Path) -> str | None:
+    """The JSON of the `ExportCard` in a file; None where it holds none."""
+    return _session(path).get_modelmeta().custom_metadata_map.get(METADATA)
+
+
+def _session(path: Path) -> "InferenceSession":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    # Its errors have no common root but this.
+    except Exception as error:
+        raise ModelError(f"{path}: ONNX Runtime cannot read it ({error}).") from error

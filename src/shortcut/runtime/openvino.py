@@ -1,0 +1,85 @@
+"""OpenVINO: the fastest on processors of Intel's and AMD's."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shortcut.card import NumberFormat
+from shortcut.data.preprocess import Pixels
+from shortcut.errors import ModelError
+from shortcut.predictor import Answers
+from shortcut.runtime.engine import DISTANCE, METADATA, PROBABILITIES, EngineName
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
+HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+"""Number format of what is not eight bits. Said, because OpenVINO takes bfloat16 by itself where
+the processor has it, and then answers are not those of the float32 network."""
+
+
+class OpenVinoEngine:
+    """A network in OpenVINO's own form, or in ONNX."""
+
+    name: EngineName = "openvino"
+
+    def __init__(self, path: Path, precision: NumberFormat) -> None:
+        self._model = read_model(path)
+        self._hint = HINTS[precision]
+
+    def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
+        compiled = self._one if len(images) == 1 else self._many
+        found = compiled(images)
+        answers = found[compiled.output(PROBABILITIES)].copy()  # OpenVINO uses the memory again
+        if len(compiled.outputs) == 1:
+            return answers, None
+        return answers, found[compiled.output(DISTANCE)].copy()
+
+    @cached_property
+    def _one(self) -> "CompiledModel":
+        """For a single picture, which is what people wait for: a fixed size is faster."""
+        fixed = self._model.clone()
+        shape = fixed.input(0).partial_shape
+        shape[0] = 1
+        fixed.reshape(shape)
+        return self._compiled(fixed)
+
+    @cached_property
+    def _many(self) -> "CompiledModel":
+        return self._compiled(self._model)
+
+    def _compiled(self, model: "Model") -> "CompiledModel":
+        core = _core()
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self._hint}
+        return core.compile_model(model, "CPU", hints)
+
+
+def read_model(path: Path) -> "Model":
+    """A file as OpenVINO reads it.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    try:
+        return _core().read_model(path)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1]
+        raise ModelError(f"{path}: OpenVINO cannot read it ({first}).") from error
+
+
+def read_metadata(path: Path) -> str | None:
+    """The JSON of the `ExportCard` in a file; None where it holds none."""
+    model = read_model(path)
+    for where in ([METADATA], ["framework", METADATA]):  # the second: of ONNX
+        if model.has_rt_info(where):
+            return str(model.get_rt_info(where).astype(str))
+    return None
+
+
+def _core() -> Any:
+    # It would tell Intel of its use, in a thread that outlives short programs.
+    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
+    from openvino import Core
+
+    return Core()

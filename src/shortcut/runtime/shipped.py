@@ -1,0 +1,52 @@
+"""An exported classifier: the same questions, the same answers, and no torch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from shortcut.card import ExportCard
+from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.metrics import at_temperature
+from shortcut.predictor import Answers, Predictor
+from shortcut.runtime.engine import Engine
+
+
+@dataclass
+class Shipped(Predictor):
+    """What `Classifier` is, for a network that was exported."""
+
+    engine: Engine
+    card: ExportCard = field(repr=False)
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    sure_from: float
+    max_pixels: int | None
+
+    @property
+    def unlike_from(self) -> float | None:
+        """See `Predictor`."""
+        return self.card.unlike_from
+
+    def judge_pixels(self, pixels: Pixels) -> tuple[Answers, Answers | None]:
+        """See `Predictor`; the mirror image is asked where `Classifier.answer` would."""
+        views = [pixels] if pixels.ndim == 4 else list(np.moveaxis(pixels, 1, 0))
+        asked = [self._asked(np.ascontiguousarray(view)) for view in views]
+        answers = asked[0][0] if len(asked) == 1 else np.stack([a for a, _ in asked]).mean(0)
+        if self.card.temperature != 1.0:
+            answers = at_temperature(answers, self.card.temperature)
+        return answers, asked[0][1]
+
+    def _asked(self, view: Pixels) -> tuple[Answers, Answers | None]:
+        answers, distances = self.engine(view)
+        unsure = np.flatnonzero(answers.max(1) < self.card.mirror_below)
+        if len(unsure):
+            mirrored, _ = self.engine(np.ascontiguousarray(view[unsure][:, :, ::-1]))
+            answers[unsure] = (answers[unsure] + mirrored) / 2
+        return answers, distances
+
+
+def make_shipped(engine: Engine, card: ExportCard) -> Shipped:
+    """The classifier that an engine and what its file says of itself make."""
+    size = card.preprocess
+    preprocess = Preprocess(size.image_size, size.resize, size.mean, size.std)
+    return Shipped(engine, card, card.classes, preprocess, card.sure_from, card.max_pixels)

@@ -1,0 +1,70 @@
+"""`shortcut export` and `predict` with what it wrote, as a person types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+WITHOUT_TORCH = """
+import sys
+from shortcut.cli import main
+sys.argv = ["shortcut", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(sorted(loaded & {"torch", "torchvision", "sklearn", "matplotlib", "jinja2"}))
+"""
+
+
+def test_exported_and_asked(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    result = shortcut("export", run, "--to", "openvino", "--min-agreement", "90%")
+    assert result.code == 0, result.err
+    assert "best answers are the same" in result.out
+    picture = tiny_photos / "red" / "photo-00.png"
+    answers = [
+        json.loads(shortcut("predict", place, picture, "--format", "json").out)[0]
+        for place in (run, "exports/run-openvino-fp32", "exports/run-openvino-fp32/model.xml")
+    ]
+    first, second, third = answers
+    assert second == third and second["label"] == first["label"]
+    assert second["score"] == pytest.approx(first["score"], abs=1e-5)
+
+
+@pytest.mark.parametrize("to", ["openvino", "onnx"])
+def test_predicting_imports_no_torch(shortcut: Run, run: Path, tiny_photos: Path, to: str) -> None:
+    assert shortcut("export", run, "--to", to, "--min-agreement", "90%").code == 0
+    words = ["predict", f"exports/run-{to}-fp32", str(tiny_photos), "--format", "text"]
+    command = [sys.executable, "-c", WITHOUT_TORCH, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    *answers, loaded = done.stdout.splitlines()
+    assert len(answers) == 24 and "this picture might be" in answers[0]
+    assert loaded == "[]"
+
+
+def test_mistakes(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    for words, code, said in (
+        (["export", run, "--to", "onnx", "--precision", "bf16"], 2, "`--to onnx` has no bf16"),
+        (["export", run, "--to", "torchvision", "--precision", "int8"], 2, "as they are: float32"),
+        (["export", run, "--to", "torchvision", "--data", tiny_photos], 2, "no effect"),
+        (["export", run, "--to", "onnx", "--min-agreement", "often"], 2, "`often` is no share"),
+        (["export", "nowhere", "--to", "onnx"], 4, "cannot read `nowhere`"),
+        (["predict", "nowhere.onnx", tiny_photos], 4, "no such file"),
+        (["predict", run, tiny_photos, "--engine", "openvino"], 2, "`shortcut export` writes one"),
+    ):
+        result = shortcut(*words)
+        assert (result.code, result.out) == (code, ""), result
+        assert said in result.last_error_line and result.err.count("\n") == 1
+    assert not Path("exports").exists()
+    Path("model.xml").write_text("<net/>")
+    for words, said in (
+        (["--tta", "flip"], "`--tta` is for model files"),
+        (["--device", "cuda"], "exported models run on the CPU"),
+        (["--engine", "torch"], "does not read model.xml"),
+    ):
+        result = shortcut("predict", "model.xml", tiny_photos, *words)
+        assert result.code == 2 and said in result.last_error_line

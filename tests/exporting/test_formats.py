@@ -1,0 +1,106 @@
+"""Every format answers as the classifier that it was made of, on pictures of all kinds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.classifier.made import noise
+
+from shortcut import load
+from shortcut.classifier import Classifier
+from shortcut.errors import ResourceError
+from shortcut.exporting import Export
+from shortcut.runtime.engine import EngineName
+from shortcut.runtime.loading import READERS, load_exported
+from shortcut.runtime.shipped import Shipped
+
+APART = {"fp32": 1e-5, "bf16": 0.05, "int8": 0.1}
+"""As far as probabilities of such a small network lie from those of torch, at most."""
+
+
+@pytest.fixture
+def original(known_run: Path) -> Classifier:
+    return load(known_run / "best.safetensors")
+
+
+@pytest.fixture
+def engines(export: Export) -> Iterator[Shipped]:
+    """The export, with every engine that reads it."""
+    names: tuple[EngineName, ...] = READERS[export.file.suffix]
+    if export.to == "onnx" and export.precision == "int8":
+        names = ("onnxruntime",)
+    return (load_exported(export.file, engine=name, cache=None) for name in names)
+
+
+def test_answers_are_those_of_the_original(
+    export: Export, original: Classifier, engines: Iterator[Shipped]
+) -> None:
+    pixels = [original.pixels(noise(30 + 7 * k, 60 - 3 * k)) for k in range(9)]
+    before, distances = original.judge_pixels(np.stack(pixels))
+    assert distances is not None
+    for exported in engines:
+        after, other = exported.judge_pixels(np.stack(pixels))
+        assert other is not None
+        assert np.abs(before - after).max() <= APART[export.precision], exported.engine.name
+        if export.precision == "fp32":
+            np.testing.assert_allclose(other, distances, rtol=1e-3, atol=1e-3)
+            for one, two in zip(
+                original.predict_pixels(pixels), exported.predict_pixels(pixels), strict=True
+            ):
+                assert (one.label, one.sure, one.unlike) == (two.label, two.sure, two.unlike)
+
+
+def test_any_number_of_pictures(original: Classifier, engines: Iterator[Shipped]) -> None:
+    pixels = np.stack([original.pixels(noise(40, 30 + k)) for k in range(5)])
+    for exported in engines:
+        together, _ = exported.judge_pixels(pixels)
+        for place in range(5):
+            alone, _ = exported.judge_pixels(pixels[place : place + 1])
+            np.testing.assert_allclose(alone[0], together[place], atol=0.02)
+
+
+def test_an_answer_is_not_overwritten_by_the_next(
+    original: Classifier, engines: Iterator[Shipped]
+) -> None:
+    first, second = (original.pixels(noise(40, 30 + k))[np.newaxis] for k in (0, 9))
+    for exported in engines:
+        kept, _ = exported.engine(first)
+        copy = kept.copy()
+        exported.engine(second)
+        np.testing.assert_array_equal(kept, copy)
+
+
+def test_what_the_file_says_of_itself(
+    export: Export, original: Classifier, engines: Iterator[Shipped]
+) -> None:
+    for exported in engines:
+        card = exported.card
+        assert exported.classes == original.classes
+        assert exported.preprocess == original.preprocess
+        assert card.temperature == original.temperature != 1.0
+        assert card.mirror_below == original.mirror_below == 0.9
+        assert exported.unlike_from == original.unlike_from is not None
+        assert card.precision == export.precision
+        assert card.metrics == original.metrics and len(card.source) == 64
+
+
+def test_the_figures_are_of_the_pictures_held_back(export: Export, known_run: Path) -> None:
+    told = json.loads((export.folder / "parity.json").read_text("utf-8"))
+    assert told["part"] == "val" and told["images"] == 150
+    assert told["agreement"] == export.parity.agreement >= 0.9
+    assert told["bytes"][0] == (known_run / "best.safetensors").stat().st_size
+    assert [one["batch"] for one in told["latency"]] == [1, 32]
+    assert len(told["most_different"]) == 10
+    differences = [one["difference"] for one in told["most_different"]]
+    assert differences == sorted(differences, reverse=True)
+    assert differences[0] == pytest.approx(told["largest_difference"])
+
+
+def test_eight_bits_in_onnx_are_for_onnx_runtime(export: Export) -> None:
+    if (export.to, export.precision) != ("onnx", "int8"):
+        return
+    assert load_exported(export.file, cache=None).engine.name == "onnxruntime"
+    with pytest.raises(ResourceError, match="take the package onnxruntime"):
+        load_exported(export.file, engine="openvino", cache=None)
