@@ -105,6 +105,18 @@ def test_the_calibration_error_by_hand() -> None:
     assert scores.reliability is not None and scores.reliability[:, 0].sum() == 20
 
 
+@pytest.mark.parametrize("images", [100, 2000])
+def test_what_true_scores_seem_to_be_off_by(images: int) -> None:
+    found = [
+        scores_of(count_answers(*drawn(seed, 1.0, images=images)), ("a", "b", "c"))
+        for seed in range(60)
+    ]
+    seen = np.mean([one.calibration_error for one in found])
+    said = np.mean([one.calibration_by_chance for one in found])
+    assert said == pytest.approx(seen, rel=0.15)
+    assert said > 0.005
+
+
 @given(st.integers(0, 10_000), st.integers(2, 7), st.integers(1, 40))
 def test_counts_of_parts_add_up_to_those_of_all(seed: int, classes: int, images: int) -> None:
     noise = np.random.default_rng(seed)

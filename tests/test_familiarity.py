@@ -80,10 +80,10 @@ def test_late_features_are_unit_vectors() -> None:
 def test_known_pictures_are_flagged_once_in_a_hundred() -> None:
     found = known()
     of_val, of_new = found.distance(features(200, 2)), found.distance(features(5000, 4))
-    assert found.unlike(of_val).sum() == 2
+    assert (of_val > found.limit).sum() == 2
     assert np.median(of_val) == pytest.approx(0, abs=0.4)
-    assert found.unlike(of_new).mean() < 0.03
-    assert found.unlike(found.distance(features(100, 5, far=1.0))).all()
+    assert (of_new > found.limit).mean() < 0.03
+    assert (found.distance(features(100, 5, far=1.0)) > found.limit).all()
 
 
 @pytest.mark.parametrize("count", [ENOUGH - 1, ENOUGH])
@@ -103,8 +103,8 @@ def test_more_features_than_pictures() -> None:
     wide = noise.normal(5, 1, (500, 300)).astype(np.float32)
     found = fit(wide[:120], wide[120:320], 180)
     assert found is not None and found.early.axes.shape == (180, 119)
-    assert found.unlike(found.distance(wide[320:])).mean() < 0.1
-    assert found.unlike(found.distance(wide[320:] + noise.normal(0, 5, (180, 300)))).all()
+    assert (found.distance(wide[320:]) > found.limit).mean() < 0.1
+    assert (found.distance(wide[320:] + noise.normal(0, 5, (180, 300))) > found.limit).all()
 
 
 @given(st.integers(0, 1000), st.randoms(use_true_random=False))

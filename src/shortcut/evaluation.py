@@ -15,11 +15,12 @@ from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
 from shortcut.metrics import Scores, count_answers, counts_length, read_answers, scores_of
 from shortcut.precision import Precision
+from shortcut.predictor import Predictor
 from shortcut.world import ALONE, World
 
 
 def evaluate(
-    classifier: Classifier,
+    classifier: Predictor,
     samples: Sequence[Sample],
     *,
     batch_size: int = 64,
@@ -34,7 +35,7 @@ def evaluate(
 
 
 def evaluating(
-    classifier: Classifier,
+    classifier: Predictor,
     samples: Sequence[Sample],
     *,
     batch_size: int = 64,
@@ -105,13 +106,13 @@ def measuring(
 Judged = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32] | None]
 
 
-def answering(classifier: Classifier, batches: EvaluationLoader) -> Generator[Event, None, Judged]:
+def answering(classifier: Predictor, batches: EvaluationLoader) -> Generator[Event, None, Judged]:
     """Answers in full precision, (N, classes) probabilities, the truths, (N,), and how unlike those
-    of the training pictures are, (N,) as `Classifier.judge` gives it."""
+    of the training pictures are, (N,) as `Predictor.judge_pixels` gives it."""
     answers, distances = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     for done, batch in enumerate(batches, 1):
-        given, far = classifier.judge(batch.images)
-        answers.append(given.numpy())
+        given, far = classifier.judge_pixels(batch.images.numpy())
+        answers.append(given)
         distances += [] if far is None else [far]
         yield Progress("measuring", done, len(batches))
     whole = np.concatenate(distances) if distances else None

@@ -90,10 +90,6 @@ class Familiarity:
         early, late = _divided(features, len(self.early.centre))
         return (self.early.strangeness(early) + self.late.strangeness(late)).astype(np.float32)
 
-    def unlike(self, distances: Features) -> NDArray[np.bool_]:
-        """(N,) which of them are unlike anything seen in training."""
-        return distances > self.limit
-
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """By name, as they stand in a model file."""
         return {

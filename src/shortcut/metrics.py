@@ -96,6 +96,21 @@ class Scores:
             return None
         return float(np.abs(self.reliability[:, 1] - self.reliability[:, 2]).sum() / self.images)
 
+    @property
+    def calibration_by_chance(self) -> float | None:
+        """The calibration error that scores which are all true would show on so many pictures: the
+        error is never negative, so chance alone lifts it (Roelofs et al. 2022, arXiv:2012.08668).
+
+        In each bin the mean distance of a count from what is expected, as a normal distribution has
+        it.
+        """
+        if self.reliability is None:
+            return None
+        images, sums, _ = self.reliability.T
+        share = sums / np.maximum(images, 1)
+        apart = np.sqrt(2 / np.pi * images * share * (1 - share).clip(0))
+        return float(apart.sum() / self.images)
+
     def as_dict(self) -> dict[str, object]:
         """Plain values for JSON, keys in full words."""
         return {
@@ -107,6 +122,7 @@ class Scores:
             **({} if self.near is None else {f"top_{NEAR}_accuracy": self.near / self.images}),
             "loss": self.loss,
             "calibration_error": self.calibration_error,
+            "calibration_error_by_chance": self.calibration_by_chance,
             "classes": [asdict(c) | {"interval": list(c.interval)} for c in self.by_class],
             "confusion_matrix": self.confusion.tolist(),
             "left_out": list(self.left_out),

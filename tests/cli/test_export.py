@@ -1,6 +1,7 @@
 """`shortcut export` and `predict` with what it wrote, as a person types them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,34 @@ def test_predicting_imports_no_torch(shortcut: Run, run: Path, tiny_photos: Path
     *answers, loaded = done.stdout.splitlines()
     assert len(answers) == 24 and "this picture might be" in answers[0]
     assert loaded == "[]"
+
+
+def test_an_export_is_measured_as_its_original(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    assert shortcut("export", run, "--to", "onnx", "--min-agreement", "90%").code == 0
+    found = [
+        json.loads(shortcut("evaluate", place, tiny_photos, "--format", "json").out)
+        for place in (run, "exports/run-onnx-fp32")
+    ]
+    assert found[0]["confusion_matrix"] == found[1]["confusion_matrix"]
+    assert found[1]["loss"] == pytest.approx(found[0]["loss"], abs=1e-5)
+    result = shortcut("evaluate", "exports/run-onnx-fp32", tiny_photos, "--max-error", "2%")
+    assert result.code == 2 and "export it anew" in result.last_error_line
+
+
+def test_nobody_is_told(shortcut: Run, run: Path, tiny_photos: Path, tmp_path: Path) -> None:
+    """The makers of OpenVINO and NNCF keep a number for each user in the home folder, and send it
+    along."""
+    home = tmp_path / "home"
+    home.mkdir()
+    known = {"CI", "TF_BUILD", "JENKINS_URL"}  # there they would be silent by themselves
+    plain = {name: value for name, value in os.environ.items() if name not in known}
+    for words in (
+        ["export", run, "--to", "openvino", "--precision", "int8", "--min-agreement", "90%"],
+        ["predict", "exports/run-openvino-int8", tiny_photos],
+    ):
+        command = [sys.executable, "-m", "shortcut", *map(str, words)]
+        subprocess.run(command, env=plain | {"HOME": str(home)}, check=True, capture_output=True)
+    assert not (home / "intel").exists()
 
 
 def test_mistakes(shortcut: Run, run: Path, tiny_photos: Path) -> None:

@@ -82,7 +82,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "checkpoint": frozenset({"models", "sealed", "world"}),  # of models its tensor files
     "classifier": frozenset({"card", "familiarity", "predictor"}),
     "runtime": frozenset({"card", "predictor"}),
-    "evaluation": frozenset({"answers", "classifier"}),
+    "evaluation": frozenset({"answers", "classifier", "predictor"}),
     "job": frozenset({"classifier"}),
     "tta": frozenset({"classifier"}),
     "step": frozenset({"job"}),
@@ -113,7 +113,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "onnx": ("formats.onnx",),
     "onnxruntime": ("runtime.onnx",),
-    "openvino": ("formats.openvino", "runtime.openvino"),
+    "openvino": ("formats.eightbit", "formats.openvino", "runtime.openvino"),
     "pydantic": ANYWHERE,
     "rich": ("console",),
     "safetensors": ANYWHERE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shortcut.cli.measuring import Model, load_model
+from shortcut.cli.loading import Model, load_model
 from shortcut.cli.training import Device, Format, MaxPixels
 
 if TYPE_CHECKING:

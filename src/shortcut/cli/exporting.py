@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shortcut.cli.measuring import Model, Part, parse_share
+from shortcut.cli.loading import Model
+from shortcut.cli.measuring import Part, parse_share
 from shortcut.language import Lang
 
 if TYPE_CHECKING:

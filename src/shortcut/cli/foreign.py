@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shortcut.answers import Evaluation
-    from shortcut.classifier import Classifier
     from shortcut.events import Event
     from shortcut.familiarity import Features
+    from shortcut.predictor import Predictor
 
 
-def find_foreign(classifier: "Classifier", folder: Path) -> list[Path]:
+def find_foreign(classifier: "Predictor", folder: Path) -> list[Path]:
     """Every picture below a folder, whose classes do not matter.
 
     Raises:
@@ -21,7 +21,7 @@ def find_foreign(classifier: "Classifier", folder: Path) -> list[Path]:
     from shortcut.errors import ModelError
     from shortcut.prediction import find_pictures
 
-    if classifier.familiarity is None:
+    if classifier.unlike_from is None:
         raise ModelError(
             "this model cannot tell what is unlike its training pictures: it is of an older "
             "version, or was trained with fewer than 100 validation pictures. Train it anew, with "
@@ -31,7 +31,7 @@ def find_foreign(classifier: "Classifier", folder: Path) -> list[Path]:
 
 
 def judging_unlike(
-    classifier: "Classifier", found: "Evaluation", files: Sequence[Path], batch_size: int
+    classifier: "Predictor", found: "Evaluation", files: Sequence[Path], batch_size: int
 ) -> Generator["Event", None, dict[str, Any]]:
     """How many of the measured pictures are unlike anything seen in training, and of foreign ones
     in `files` as well, if there are any; nothing where the model cannot tell. Yields progress.
@@ -41,20 +41,21 @@ def judging_unlike(
     """
     from shortcut.familiarity import tell_apart
 
-    if classifier.familiarity is None or found.distances is None:
+    limit = classifier.unlike_from
+    if limit is None or found.distances is None:
         return {}
-    facts = {"unlike": int(classifier.familiarity.unlike(found.distances).sum())}
+    facts = {"unlike": int((found.distances > limit).sum())}
     if not files:
         return facts
     distances = yield from _distances(classifier, files, batch_size)
     apart = tell_apart(found.distances, distances)
-    unlike = int(classifier.familiarity.unlike(distances).sum())
+    unlike = int((distances > limit).sum())
     told = {"auroc": apart.auroc, "interval": list(apart.interval)}
     return facts | {"foreign": {"images": len(distances), "unlike": unlike} | told}
 
 
 def _distances(
-    classifier: "Classifier", files: Sequence[Path], batch_size: int
+    classifier: "Predictor", files: Sequence[Path], batch_size: int
 ) -> Generator["Event", None, "Features"]:
     import numpy as np
 

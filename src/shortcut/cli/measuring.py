@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shortcut.cli.foreign import describe_unlike, find_foreign, judging_unlike
+from shortcut.cli.loading import AnyModel, Engine, Tta, load_predictor
 from shortcut.cli.training import Data, Device, MaxPixels
 
 if TYPE_CHECKING:
     from shortcut.answers import Evaluation
-    from shortcut.classifier import Classifier
     from shortcut.data.samples import Source
     from shortcut.metrics import Scores
-    from shortcut.tta import TestTime
+    from shortcut.predictor import Predictor
 
-Model = Annotated[Path, typer.Argument(help="A run folder, or a .safetensors file from one.")]
 Part = Annotated[
     Literal["auto", "train", "val", "test", "all"],
     typer.Option(help="auto: test if the data has it, else val, else all."),
@@ -25,13 +24,6 @@ Part = Annotated[
 MaxError = Annotated[
     str | None,
     typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
-]
-Tta = Annotated[
-    Literal["none", "flip", "crops", "unsure"] | None,
-    typer.Option(
-        help="Ask more views: mirror images (2x the time), five crops mirrored (10x), mirror "
-        "images of unsure ones. Else as the recipe has it."
-    ),
 ]
 Foreign = Annotated[
     Path | None,
@@ -43,12 +35,13 @@ Output = Annotated[
 
 
 def evaluate(
-    model: Model,
+    model: AnyModel,
     data: Data,
     *,
     part: Part = "auto",
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 64,
     device: Device = "auto",
+    engine: Engine = "auto",
     download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
     max_broken: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
@@ -69,7 +62,9 @@ def evaluate(
     share = _share_of_errors(max_error, tta)
     if output is not None:
         sources.check_outside(output, data)
-    classifier = load_model(model, device, max_pixels, tta)
+    classifier = load_predictor(model, device, max_pixels, tta, engine)
+    if share:
+        _check_keepable(classifier)
     strangers = find_foreign(classifier, foreign) if foreign else []
     with console.Screen() as screen:
         reading = sources.reading_source(data, cache=sources.default_cache(), download=download)
@@ -167,11 +162,23 @@ def describe_limit(limit: dict[str, float]) -> str:
     return f"{line}, {int(limit['wrong']):,} of these wrong ({limit['wrong'] / answered:.2%})"
 
 
+def _check_keepable(classifier: "Predictor") -> None:
+    """A limit is kept in the file."""
+    from shortcut.classifier import Classifier
+    from shortcut.errors import RecipeError
+
+    if not isinstance(classifier, Classifier):
+        raise RecipeError(
+            "`--max-error`: set the limit in the model file of shortcut, and export it anew."
+        )
+
+
 def _set_limit(
-    classifier: "Classifier", found: "Evaluation", share: float, model: Path
+    classifier: "Predictor", found: "Evaluation", share: float, model: Path
 ) -> Iterator[str]:
     """Store in the model file from which score on it is sure; says what came of it."""
     from shortcut.calibration import find_limit
+    from shortcut.classifier import Classifier
     from shortcut.errors import DataError
     from shortcut.runfolder import find_model
 
@@ -187,6 +194,7 @@ def _set_limit(
         classifier.sure_from = limit.score
         yield f"sure from a score of {limit.score:.4f} on, for at most {share:.2%} of errors; kept"
         yield "what follows is of the pictures that chose it: check it on others"
+    assert isinstance(classifier, Classifier)
     classifier.save(find_model(model))
 
 
@@ -197,26 +205,3 @@ def _draw(scores: "Scores", output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     save_confusion(scores, output)
     draw_reliability(scores, output / "reliability.png")
-
-
-def load_model(
-    model: Path, device: str, max_pixels: int | None, tta: "TestTime | None" = None
-) -> "Classifier":
-    """A model file on the device that is asked for; a limit or views given go before its own."""
-    from shortcut import console
-    from shortcut.classifier import load
-    from shortcut.events import Notice
-    from shortcut.runfolder import find_model
-    from shortcut.tta import with_tta
-    from shortcut.world import find_world
-
-    classifier = load(find_model(model), device=find_world(device).device)
-    classifier.max_pixels = max_pixels or classifier.max_pixels
-    if tta is None:
-        return classifier
-    if classifier.sure_from:
-        with console.Screen() as screen:
-            screen.show(
-                Notice("with `--tta` no answer is `not sure`: the limit is for fewer views")
-            )
-    return with_tta(classifier, tta)

@@ -37,7 +37,8 @@ def print_scores(scores: "Scores") -> None:
     if scores.near is not None:
         say(out, f"top-{NEAR} accuracy {scores.near / scores.images:.4f}")
     if (off := scores.calibration_error) is not None:
-        say(out, f"scores are off by {off:.1%} on average (expected calibration error)")
+        chance = f"true ones would seem off by {scores.calibration_by_chance:.1%}"
+        say(out, f"scores are off by {off:.1%} on average (expected calibration error); {chance}")
     say(out, f"balanced accuracy {scores.balanced_accuracy:.4f}, each class counting the same")
     say(out, "")
     rows = [

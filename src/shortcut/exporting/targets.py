@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from shortcut.card import ExportCard, NumberFormat
 from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Pixels
 from shortcut.errors import RecipeError, ResourceError
+from shortcut.runtime.openvino import without_telemetry
 
 Target = Literal["openvino", "onnx", "torch-program"]
 
@@ -72,20 +72,20 @@ def write_export(
     Returns:
         The file, in `folder`.
     """
-    from shortcut.formats.eightbit import quantised
+    from shortcut.formats.eightbit import quantised, quantised_faithfully
     from shortcut.formats.graph import Graph, traced
 
     half = to == "torch-program" and card.precision == "bf16"
     graph = Graph(classifier, torch.bfloat16 if half else torch.float32)
     path = folder / FILES[to]
-    with _quietly():
+    with quietly():
         program = traced(graph, classifier.preprocess.image_size)
         if to == "openvino":
             from shortcut.formats.openvino import as_openvino, write_openvino
 
             model = as_openvino(program)
             if card.precision == "int8":
-                model = quantised(model, calibration)
+                model = quantised_faithfully(model, calibration)
             write_openvino(model, card, path)
         elif to == "onnx":
             from shortcut.formats.onnx import as_onnx, write_onnx
@@ -102,12 +102,16 @@ def write_export(
 
 
 @contextlib.contextmanager
-def _quietly() -> Generator[None]:
-    """Without the progress bars and warnings of the converters, which nobody can act on."""
-    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
+def quietly() -> Generator[None]:
+    """Without the progress bars and warnings of the converters, which nobody can act on, and
+    without their telemetry."""
     logging.disable(logging.WARNING)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            without_telemetry(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             yield
     finally:
         logging.disable(logging.NOTSET)

@@ -174,14 +174,17 @@ def _figures(part: str, scores: Scores, say: Say) -> dict[str, object]:
         for one in scores.by_class
     ]
     off, name = percent(scores.calibration_error or 0.0, say), part_name(part, say)
+    chance = percent(scores.calibration_by_chance or 0.0, say)
     return {
         "part": name,
         "classes": rows,
         "reliability": _address(as_svg(reliability_figure(scores))),
         "calibration": say(
             f"A score of 90 % should be right nine times of ten. On {name} scores are off by {off} "
-            "on average (expected calibration error).",
-            f"90% 的得分应当十次中九次正确。在{name}上，得分平均偏差 {off}（期望校准误差）。",
+            f"on average (expected calibration error); by chance alone it would be {chance} of "
+            "so many pictures.",
+            f"90% 的得分应当十次中九次正确。在{name}上，得分平均偏差 {off}（期望校准误差）；"
+            f"这么多图片仅凭偶然也会有 {chance}。",
         ),
     }
 

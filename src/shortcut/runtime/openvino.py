@@ -1,6 +1,8 @@
 """OpenVINO: the fastest on processors of Intel's and AMD's."""
 
-import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,9 +79,23 @@ def read_metadata(path: Path) -> str | None:
     return None
 
 
+@contextmanager
+def without_telemetry() -> Generator[None]:
+    """OpenVINO and NNCF report each import and each conversion to their makers unless somebody has
+    declined. Where their package for that cannot be imported, they are silent."""
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+
+
 def _core() -> Any:
-    # It would tell Intel of its use, in a thread that outlives short programs.
-    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
-    from openvino import Core
+    with without_telemetry():
+        from openvino import Core
 
     return Core()
