@@ -123,19 +123,24 @@ def as_csv(answers: Sequence[Answer], classes: Sequence[str]) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _record(answer: Answer) -> dict[str, object]:
-    if answer.prediction is None:
-        return {"file": str(answer.file), "error": answer.error}
-    best = answer.prediction
+def as_record(prediction: Prediction) -> dict[str, object]:
+    """For JSON: `label`, `sure`, `unlike`, `distance`, `score`, `scores`; `unlike` and `distance`
+    are None where the classifier knows nothing of it."""
     return {
-        "file": str(answer.file),
-        "label": best.label,
-        "sure": best.sure,
-        "unlike": None if best.distance is None else best.unlike,
-        "distance": best.distance,
-        "score": best.score,
-        "scores": best.scores,
+        "label": prediction.label,
+        "sure": prediction.sure,
+        "unlike": None if prediction.distance is None else prediction.unlike,
+        "distance": prediction.distance,
+        "score": prediction.score,
+        "scores": prediction.scores,
     }
+
+
+def _record(answer: Answer) -> dict[str, object]:
+    file: dict[str, object] = {"file": str(answer.file)}
+    if answer.prediction is None:
+        return file | {"error": answer.error}
+    return file | as_record(answer.prediction)
 
 
 def _expand(path: Path) -> list[Path]:

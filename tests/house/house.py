@@ -63,7 +63,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "heatmaps",
         }
         | {"summary", "diagram", "calibration", "formats", "speed", "checks", "division", "labels"}
-        | {"heldback"}
+        | {"heldback", "opening"}
     ),
     frozenset(
         {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
@@ -114,14 +114,18 @@ DOORS: dict[str, tuple[str, ...]] = {
     "onnx": ("formats.onnx",),
     "onnxruntime": ("runtime.onnx",),
     "openvino": ("formats.eightbit", "formats.openvino", "runtime.openvino"),
+    "prometheus_client": ("server.meters",),
     "pydantic": ANYWHERE,
+    "python_multipart": ("server.bodies",),
     "rich": ("console",),
     "safetensors": ANYWHERE,
     "sklearn": ("data", "head"),
+    "starlette": ("server",),
     "tensorboard": ("tracking.tensorboard",),
     "torch": ANYWHERE,
     "torchvision": ANYWHERE,
     "typer": ("cli",),
+    "uvicorn": ("server.running",),
     "yaml": ("recipe",),
 }
 

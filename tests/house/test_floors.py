@@ -8,8 +8,13 @@ import pytest
 from house import house
 
 # The name a package is imported by, where it differs from the name it is installed by.
-IMPORTED_AS = {"mlflow-skinny": "mlflow", "pillow": "PIL", "pyyaml": "yaml"} | {
-    "scikit-learn": "sklearn"
+IMPORTED_AS = {
+    "mlflow-skinny": "mlflow",
+    "pillow": "PIL",
+    "prometheus-client": "prometheus_client",
+    "python-multipart": "python_multipart",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
 }
 
 

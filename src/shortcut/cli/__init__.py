@@ -19,6 +19,7 @@ from shortcut.cli import (
     measuring,
     predicting,
     reporting,
+    serving,
     splitting,
     suspecting,
     training,
@@ -51,6 +52,7 @@ app.command("summary")(looking.summary)
 app.command("diagram")(looking.diagram)
 app.command("import-weights")(weights.import_weights)
 app.command("export")(exporting.export)
+app.command("serve")(serving.serve)
 app.command("models")(listing.models)
 app.command("recipes")(listing.recipes)
 

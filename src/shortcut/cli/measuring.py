@@ -21,6 +21,10 @@ Part = Annotated[
     Literal["auto", "train", "val", "test", "all"],
     typer.Option(help="auto: test if the data has it, else val, else all."),
 ]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a named data set.")]
+MaxBroken = Annotated[
+    float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
+]
 MaxError = Annotated[
     str | None,
     typer.Option(help="2%: be `not sure` below the score that this asks for; none: never."),
@@ -42,10 +46,8 @@ def evaluate(
     batch_size: Annotated[int, typer.Option("--batch-size", "-b", min=1)] = 64,
     device: Device = "auto",
     engine: Engine = "auto",
-    download: Annotated[bool, typer.Option("--download", help="Fetch a named data set.")] = False,
-    max_broken: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of unreadable pictures.")
-    ] = 0.01,
+    download: Download = False,
+    max_broken: MaxBroken = 0.01,
     max_pixels: MaxPixels = None,
     max_error: MaxError = None,
     tta: Tta = None,

@@ -1,0 +1,115 @@
+"""Requests that come at the same time go through the network together; the queue before it ends."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from shortcut.server.limits import Limits
+from shortcut.server.supervisor import WorkerLostError
+from shortcut.server.tasks import Result, Task
+
+Ask = Callable[[Sequence[Task]], Awaitable[list[Result]]]
+SMOOTHING = 0.2
+"""Weight of the newest batch in the mean time of a picture."""
+
+
+class BusyError(Exception):
+    """The queue is full.
+
+    Args:
+        seconds: after which there is probably room.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    task: Task
+    answer: "asyncio.Future[Result]"
+
+
+class Batcher:
+    """First come, first served; whoever has left the queue is not answered."""
+
+    def __init__(self, ask: Ask, limits: Limits, observed: Callable[[int], None]) -> None:
+        self._ask, self._limits, self._observed = ask, limits, observed
+        self._queue: deque[_Waiting] = deque()
+        self._come = asyncio.Event()
+        self._asked = 0
+        self._seconds = 0.02
+        """That a picture took lately."""
+
+    @property
+    def waiting(self) -> int:
+        """Pictures in the queue and in the batch that is being answered."""
+        return len(self._queue) + self._asked
+
+    def check_room(self, pictures: int = 1) -> None:
+        """Whether so many more may come.
+
+        Raises:
+            BusyError: they may not.
+        """
+        if self.waiting + pictures > self._limits.queue:
+            raise BusyError(max(1, ceil(self.waiting * self._seconds)))
+
+    async def submit(self, tasks: Sequence[Task]) -> list[Result]:
+        """A result for each task. If the caller is cancelled, those that still wait are forgotten.
+
+        Raises:
+            BusyError: the queue is full.
+            WorkerLostError: the worker was lost over them.
+        """
+        self.check_room(len(tasks))
+        loop = asyncio.get_running_loop()
+        mine = [_Waiting(task, loop.create_future()) for task in tasks]
+        self._queue.extend(mine)
+        self._come.set()
+        try:
+            return list(await asyncio.gather(*(one.answer for one in mine)))
+        finally:
+            for one in mine:
+                one.answer.cancel()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = await self._gather()
+            if not batch:
+                continue
+            started = loop.time()
+            self._asked = len(batch)
+            try:
+                results = await self._ask([one.task for one in batch])
+            except WorkerLostError as error:
+                for one in batch:
+                    if not one.answer.done():
+                        one.answer.set_exception(error)
+                continue
+            finally:
+                self._asked = 0
+            each = (loop.time() - started) / len(batch)
+            self._seconds += SMOOTHING * (each - self._seconds)
+            self._observed(len(batch))
+            for one, result in zip(batch, results, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(result)
+
+    async def _gather(self) -> list[_Waiting]:
+        while not self._queue:
+            self._come.clear()
+            await self._come.wait()
+        if len(self._queue) < self._limits.batch and self._limits.company:
+            await asyncio.sleep(self._limits.company)
+        batch: list[_Waiting] = []
+        while self._queue and len(batch) < self._limits.batch:
+            one = self._queue.popleft()
+            if not one.answer.done():
+                batch.append(one)
+        return batch

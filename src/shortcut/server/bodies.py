@@ -1,0 +1,127 @@
+"""What a request brings, read within limits, and never laid down on the disk."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from shortcut.server.limits import Limits
+from shortcut.server.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+MULTIPART = b"multipart/form-data"
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """All of it.
+
+    Raises:
+        RefusedError: it is too long, or longer than it said, packed, or does not come to an end.
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise RefusedError(415, "packed", "packed bodies are not opened; send the picture itself.")
+    too_long = RefusedError(413, "too-large", f"at most {limits.body:,} bytes are taken.")
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > limits.body:
+        raise too_long
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.reading):
+            async for piece in _pieces(request):
+                body += piece
+                if len(body) > limits.body:
+                    raise too_long
+    except TimeoutError:
+        raise RefusedError(408, "too-slow", "the body did not arrive in time.") from None
+    return bytes(body)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect:
+        raise RefusedError(400, "cut-short", "the body ended before its end.") from None
+
+
+def pictures_in(body: bytes, content_type: str, limits: Limits) -> list[bytes]:
+    """The files of a form, or the body itself.
+
+    Raises:
+        RefusedError: the form is damaged, has no files, or more than are taken.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind != MULTIPART:
+        if not body:
+            raise RefusedError(422, "empty", "the body is empty; send a picture.")
+        return [body]
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise RefusedError(422, "damaged-form", "the form says no boundary.")
+    files = _Files(limits.pictures)
+    try:
+        parser = MultipartParser(boundary, files.callbacks(), max_size=limits.body)
+        parser.write(body)
+        parser.finalize()
+    except MultipartParseError as error:
+        raise RefusedError(422, "damaged-form", "the form is damaged or cut short.") from error
+    if not files.ended:
+        raise RefusedError(422, "damaged-form", "the form is damaged or cut short.")
+    if not files.whole:
+        raise RefusedError(422, "empty", "the form holds no files; send pictures as files.")
+    return files.whole
+
+
+@dataclass
+class _Files:
+    """The parts of a form that have a file name."""
+
+    most: int
+    whole: list[bytes] = field(default_factory=list)
+    ended: bool = False
+    _part: bytearray | None = None
+    _is_file: bool = False
+    _header: bytearray = field(default_factory=bytearray)
+    _value: bytearray = field(default_factory=bytearray)
+
+    def callbacks(self) -> "MultipartCallbacks":
+        """As the parser wants them."""
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header_end,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+            "on_end": self._whole,
+        }
+
+    def _whole(self) -> None:
+        self.ended = True
+
+    def _begin(self) -> None:
+        self._part, self._is_file = bytearray(), False
+
+    def _header_end(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value))
+            self._is_file = b"filename" in options or b"filename*" in options
+        self._header.clear()
+        self._value.clear()
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_file and self._part is not None:
+            self._part += data[start:end]
+
+    def _end(self) -> None:
+        if self._is_file and self._part is not None:
+            if len(self.whole) == self.most:
+                raise RefusedError(413, "too-many", f"at most {self.most} pictures are taken.")
+            self.whole.append(bytes(self._part))
+        self._part = None

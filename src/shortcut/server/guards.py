@@ -1,0 +1,84 @@
+"""What holds for every request, around all routes: a number, a token, headers that keep browsers
+safe, and a count."""
+
+import hmac
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shortcut.server.refusals import RefusedError, refusal
+from shortcut.server.service import Service
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+SAFE = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+OPEN = ("/", "/static/", "/healthz", "/readyz", "/model", "/openapi.json", "/v2/health/")
+"""Begin the paths that need no token: the page asks for it, and health is nobody's secret."""
+REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+
+
+class Guards:
+    """ASGI around the application."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = time.perf_counter(), 0
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                self._add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        if self._may_pass(scope):
+            await self.app(scope, receive, guarded)
+        else:
+            error = RefusedError(401, "no-token", "send the token: Authorization: Bearer TOKEN.")
+            response = refusal(Request(scope), error)
+            response.headers["www-authenticate"] = "Bearer"
+            await response(scope, receive, guarded)
+        # The function, not the path: of these a stranger could make any number.
+        route = getattr(scope.get("endpoint"), "__name__", "none")
+        self.service.meters.requests.labels(route, str(status)).inc()
+        self.service.meters.seconds.labels(route).observe(time.perf_counter() - started)
+
+    def _may_pass(self, scope: Scope) -> bool:
+        token, path = self.service.token, scope["path"]
+        if token is None or path == "/" or path.startswith(OPEN[1:]):
+            return True
+        given = Headers(scope=scope).getlist("authorization")
+        if len(given) != 1:
+            return False
+        # In constant time: how long a comparison takes would tell how much of it was right.
+        return hmac.compare_digest(given[0].encode(), f"Bearer {token}".encode())
+
+    def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
+        headers["x-request-id"] = request_id
+        for name, value in SAFE.items():
+            headers.setdefault(name, value)
+        if self.service.draining:
+            headers["connection"] = "close"  # so that nobody holds a line that ends soon
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)

@@ -1,0 +1,111 @@
+"""What every route needs: the queue, the worker, the figures, and whether the end has begun."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+
+from shortcut.server.batching import Batcher, BusyError
+from shortcut.server.limits import Limits
+from shortcut.server.meters import Meters
+from shortcut.server.refusals import RefusedError
+from shortcut.server.supervisor import Supervisor, WorkerLostError
+from shortcut.server.tasks import Refusal, Result, Task
+
+STATUS = {"unreadable": 422, "unknown-class": 422, "unexplained": 501}
+"""Of what a worker refuses."""
+
+
+@dataclass
+class Service:
+    """The parts of a running server."""
+
+    supervisor: Supervisor
+    batcher: Batcher
+    meters: Meters
+    limits: Limits
+    token: str | None = field(default=None, repr=False)
+    draining: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next request will probably be answered."""
+        return self.supervisor.ready and not self.draining
+
+    def facts(self) -> dict[str, Any]:
+        """What `/model` tells."""
+        return self.supervisor.facts | {
+            "needs_token": self.token is not None,
+            "largest_body": self.limits.body,
+            "most_pictures": self.limits.pictures,
+        }
+
+    def check_room(self) -> None:
+        """Refuse what cannot be answered before its body is read: that costs next to nothing.
+
+        Raises:
+            RefusedError: the worker is away, or the queue is full.
+        """
+        if not self.supervisor.ready:
+            raise _away()
+        try:
+            self.batcher.check_room()
+        except BusyError as error:
+            raise _busy(error) from error
+
+    async def answer(self, request: Request, tasks: Sequence[Task]) -> list[Result]:
+        """A result for each task, unless the client leaves or it takes too long.
+
+        Raises:
+            RefusedError: 429, 503 or 504, or the client is gone.
+        """
+        asked = asyncio.ensure_future(self.batcher.submit(tasks))
+        left = asyncio.ensure_future(_left(request))
+        try:
+            await asyncio.wait(
+                {asked, left},
+                timeout=self.limits.timeout,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if asked.done():
+                return asked.result()
+            if left.done():
+                raise RefusedError(499, "left", "the client has left.")
+            raise RefusedError(
+                504, "too-slow", f"no answer within {self.limits.timeout:g} seconds."
+            )
+        except BusyError as error:
+            raise _busy(error) from error
+        except WorkerLostError as error:
+            raise _away() from error
+        finally:
+            asked.cancel()
+            left.cancel()
+
+
+def checked(result: Result) -> dict[str, Any]:
+    """The result, unless it is a refusal.
+
+    Raises:
+        RefusedError: it is one.
+    """
+    if isinstance(result, Refusal):
+        raise RefusedError(STATUS.get(result.code, 422), result.code, result.message)
+    return result
+
+
+async def _left(request: Request) -> None:
+    """Ends when the client closes the connection; its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _busy(error: BusyError) -> RefusedError:
+    message = "too many pictures are waiting; try again."
+    return RefusedError(429, "busy", message, retry_after=error.seconds)
+
+
+def _away() -> RefusedError:
+    return RefusedError(503, "not-ready", "the model is being loaded; try again.", retry_after=2)

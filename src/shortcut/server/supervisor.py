@@ -1,0 +1,138 @@
+"""Keeps a worker alive: starts it, hands it tasks, sees it die, starts the next."""
+
+import asyncio
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from shortcut.errors import ModelError, ShortcutError
+from shortcut.server.limits import ROLLING, Limits
+from shortcut.server.tasks import Described, Failed, Result, Task
+from shortcut.server.worker import Model, work
+
+LOOKING = 0.1
+"""Seconds between two looks at a worker that has nothing to do."""
+
+
+class WorkerLostError(Exception):
+    """It died, or had to be killed, over these tasks."""
+
+
+class Supervisor:
+    """One worker at a time. All talking with it happens in one thread of its own."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self.limits = limits
+        self.ready = False
+        self.facts: dict[str, Any] = {}
+        self.deaths: deque[float] = deque()
+        """When workers died, those of the last `ROLLING` seconds."""
+        self.lost = 0
+        """Workers that died, in all."""
+        self._model = model
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
+        self._process: BaseProcess | None = None
+        self._pipe: Any = None
+
+    def start(self) -> None:
+        """Start a worker, and wait until it can answer.
+
+        Raises:
+            ShortcutError: the model cannot be loaded.
+        """
+        # Not forked: a fork of a process with threads can hang, and would share torch's state.
+        context = multiprocessing.get_context("spawn")
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=work, args=(self._model, theirs), daemon=True)
+        process.start()
+        theirs.close()  # else the end of the worker would not be the end of the pipe
+        self._process, self._pipe = process, pipe
+        try:
+            told = pipe.recv()
+        except (EOFError, OSError) as error:
+            raise ModelError("the process that holds the model ended while loading it.") from error
+        if isinstance(told, Failed):
+            raise _as_error(told)
+        assert isinstance(told, Described)
+        self.facts, self.ready = told.facts, True
+
+    async def ask(self, tasks: Sequence[Task]) -> list[Result]:
+        """A result for each task.
+
+        Raises:
+            WorkerLostError: there is no worker, or it was lost over these.
+        """
+        if not self.ready:
+            raise WorkerLostError
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, tasks)
+
+    async def watch(self, gave_up: Callable[[], None]) -> None:
+        """Start another worker where one is gone, until too many are; then call `gave_up`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOKING)
+            if self._process is not None and self._process.is_alive():
+                continue
+            self.ready = False
+            self._count()
+            if len(self.deaths) > self.limits.deaths:
+                gave_up()
+                return
+            try:
+                await loop.run_in_executor(self._thread, self.start)
+            except ShortcutError:
+                continue  # the next look finds it dead
+
+    def stop(self) -> None:
+        """End the worker."""
+        self.ready = False
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(1)
+            if self._process.is_alive():
+                self._process.kill()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the worker."""
+        return self._process.pid if self._process else None
+
+    def _ask(self, tasks: Sequence[Task]) -> list[Result]:
+        pipe, process = self._pipe, self._process
+        if pipe is None or process is None:
+            raise WorkerLostError
+        try:
+            pipe.send(tasks)
+            if pipe.poll(self.limits.hanging):
+                return pipe.recv()
+        except (EOFError, OSError) as error:
+            self._lose(process)
+            raise WorkerLostError from error
+        self._lose(process)
+        raise WorkerLostError
+
+    def _lose(self, process: BaseProcess) -> None:
+        self.ready = False
+        process.kill()
+        process.join(1)
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self.lost += 1
+        self.deaths.append(now)
+        while now - self.deaths[0] > ROLLING:
+            self.deaths.popleft()
+
+
+def _as_error(told: Failed) -> ShortcutError:
+    """The error that the worker met, with its exit code."""
+    error = ShortcutError(told.message)
+    error.exit_code = told.exit_code
+    return error

@@ -1,0 +1,43 @@
+"""What goes to the worker and what comes back: plain values, since they cross between processes."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shortcut.data.preprocess import Pixels
+
+
+@dataclass(frozen=True)
+class Task:
+    """One picture, and what is asked of it."""
+
+    kind: Literal["predict", "explain", "judge"]
+    """`judge`: of pixels that are ready for the network, probabilities and distance."""
+    picture: bytes | Pixels
+    wanted: str | None = None
+    """The class to explain; None: the answer."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why there is no answer about a picture; the message may be shown to anybody."""
+
+    code: str
+    message: str
+
+
+Result = dict[str, Any] | Refusal
+
+
+@dataclass(frozen=True)
+class Described:
+    """A loaded model, in plain values: what `/model` tells."""
+
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The model could not be loaded."""
+
+    message: str
+    exit_code: int

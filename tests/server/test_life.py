@@ -1,0 +1,173 @@
+"""Beginning and end: what is said where it cannot start, and that nothing is lost where it stops,
+or where its worker does."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.server.conftest import Server, jpeg, started
+
+
+def ended(*words: object) -> tuple[int, str]:
+    """The exit code and the last line of a server that does not start."""
+    command = [sys.executable, "-m", "shortcut", "serve", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.returncode, done.stderr.strip()
+
+
+def test_a_place_that_is_taken(model: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, said = ended(model, "--port", taken.getsockname()[1])
+    assert code == 2 and "`--port 0` takes a free one" in said
+    code, said = ended(model, "--host", "203.0.113.7", "--allow-anonymous", "--port", 0)
+    assert code == 2 and "cannot listen at 203.0.113.7" in said
+
+
+def test_other_machines_need_a_token(model: Path, tmp_path: Path) -> None:
+    code, said = ended(model, "--host", "0.0.0.0", "--port", 0)
+    assert code == 2 and "anybody who reaches this machine could ask" in said
+    (tmp_path / "empty").write_text("\n")
+    code, said = ended(model, "--token-file", tmp_path / "empty")
+    assert code == 2 and "first line is empty" in said
+
+
+def test_a_model_that_is_none(tmp_path: Path) -> None:
+    assert ended(tmp_path / "none.safetensors", "--port", 0)[0] == 4
+    (tmp_path / "bad.safetensors").write_bytes(b"none")
+    code, said = ended(tmp_path / "bad.safetensors", "--port", 0)
+    assert code == 4 and "bad.safetensors" in said
+
+
+def test_ipv6_and_a_token(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    with started(model, "--host", "::1", "--token-file", tmp_path / "token") as server:
+        assert server.address.startswith("http://[::1]:")
+        assert server.post(jpeg()).status_code == 401
+        secret = {"authorization": "Bearer secret"}
+        assert server.post(jpeg(), headers=secret).status_code == 200
+
+
+class Crowd:
+    """Clients that ask again and again, and note what came."""
+
+    def __init__(self, address: str, count: int = 8) -> None:
+        self.address, self.stop = address, threading.Event()
+        self.statuses: list[int] = []
+        self.lost: list[str] = []
+        self.threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self) -> None:
+        content = jpeg()
+        with httpx.Client(timeout=30) as client:
+            while not self.stop.is_set():
+                try:
+                    answer = client.post(f"{self.address}/predict", content=content)
+                except httpx.ConnectError:
+                    return  # nobody listens any more: nothing was promised
+                except httpx.HTTPError as error:
+                    self.lost.append(repr(error))
+                    continue
+                self.statuses.append(answer.status_code)
+
+    def __enter__(self) -> "Crowd":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def stop_under_load(model: Path) -> Crowd:
+    with started(model) as server, Crowd(server.address) as crowd:
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        assert httpx.get(f"{server.address}/readyz").status_code == 503
+        assert server.process.wait(20) == 0
+    return crowd
+
+
+def test_nothing_is_lost_at_the_end(model: Path) -> None:
+    crowd = stop_under_load(model)
+    assert crowd.lost == []
+    assert set(crowd.statuses) == {200} and len(crowd.statuses) > 10
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+def test_nothing_is_lost_at_twenty_ends(model: Path) -> None:
+    for _ in range(20):
+        crowd = stop_under_load(model)
+        assert crowd.lost == [] and set(crowd.statuses) == {200}
+
+
+def test_ctrl_c_ends_it_too(model: Path) -> None:
+    with started(model) as server:
+        server.post(jpeg())
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 0
+
+
+def kill_worker(server: Server) -> None:
+    """And wait for the next."""
+    old = server.worker()
+    os.kill(old, signal.SIGKILL)
+    began = time.monotonic()
+    gone = False
+    while time.monotonic() - began < 20:
+        ready = server.get("/readyz").status_code == 200
+        gone = gone or not ready
+        assert server.get("/healthz").status_code == 200
+        if gone and ready:
+            assert server.worker() != old
+            return
+        time.sleep(0.02)
+    raise AssertionError("no new worker came, or nobody said that the old one was gone")
+
+
+def test_a_killed_worker_is_replaced(model: Path) -> None:
+    with started(model) as server, Crowd(server.address, 4) as crowd:
+        time.sleep(0.3)
+        kill_worker(server)
+        crowd.statuses.append(0)
+        time.sleep(0.5)
+    assert crowd.lost == []
+    assert set(crowd.statuses) <= {0, 200, 503}
+    after = crowd.statuses[crowd.statuses.index(0) + 5 :]
+    assert after and set(after) == {200}
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+def test_twenty_killed_workers_are_replaced(model: Path) -> None:
+    with started(model) as server, Crowd(server.address, 4) as crowd:
+        for _ in range(20):
+            kill_worker(server)
+            time.sleep(13)  # five deaths within a minute would be too many
+    assert crowd.lost == [] and set(crowd.statuses) <= {200, 503}
+
+
+def test_workers_that_die_too_often_end_the_server(model: Path) -> None:
+    with started(model) as server:
+        began = time.monotonic()
+        while server.process.poll() is None and time.monotonic() - began < 120:
+            with contextlib.suppress(ValueError, ProcessLookupError, FileNotFoundError):
+                os.kill(server.worker(), signal.SIGKILL)
+            time.sleep(0.3)
+        assert server.process.wait(10) == 5
+        assert server.process.stderr is not None
+        assert "within a minute" in server.process.stderr.read()
