@@ -20,6 +20,7 @@ WAYS = [
     ("onnx", "int8"),
     ("torch-program", "fp32"),
     ("torch-program", "bf16"),
+    ("triton", "fp32"),
 ]
 
 

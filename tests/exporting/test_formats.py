@@ -104,3 +104,18 @@ def test_eight_bits_in_onnx_are_for_onnx_runtime(export: Export) -> None:
     assert load_exported(export.file, cache=None).engine.name == "onnxruntime"
     with pytest.raises(ResourceError, match="take the package onnxruntime"):
         load_exported(export.file, engine="openvino", cache=None)
+
+
+def test_triton_finds_what_it_wants(export: Export) -> None:
+    if export.to != "triton":
+        return
+    assert export.file == export.folder / "1" / "model.onnx"
+    assert load_exported(export.folder, cache=None).classes == ("blue", "red")
+    assert (export.folder / "config.pbtxt").read_text("utf-8").splitlines() == [
+        'backend: "onnxruntime"',
+        "max_batch_size: 32",
+        'input [ { name: "images" data_type: TYPE_UINT8 dims: [ 16, 16, 3 ] } ]',
+        'output [ { name: "probabilities" data_type: TYPE_FP32 dims: [ 2 ] }, '
+        '{ name: "distance" data_type: TYPE_FP32 dims: [ 1 ] reshape: { shape: [ ] } } ]',
+        "dynamic_batching { max_queue_delay_microseconds: 2000 }",
+    ]

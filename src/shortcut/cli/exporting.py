@@ -18,7 +18,8 @@ TORCHVISION = "torchvision"
 
 
 Target = Annotated[
-    Literal["openvino", "onnx", "torch-program", "torchvision"], typer.Option(help="Whose format.")
+    Literal["openvino", "onnx", "torch-program", "triton", "torchvision"],
+    typer.Option(help="Whose format."),
 ]
 NumberFormat = Annotated[
     Literal["fp32", "bf16", "int8"], typer.Option(help="Number format; int8 is by NNCF.")

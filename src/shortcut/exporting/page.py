@@ -8,7 +8,7 @@ from shortcut.data.folders import printable
 from shortcut.data.splits import portable_path
 from shortcut.data.thumbnails import make_thumbnail
 from shortcut.exporting.parity import Parity
-from shortcut.language import Lang, Say, percent, speak
+from shortcut.language import Lang, Say, counted, percent, speak
 from shortcut.pages import Table, picture_address, render
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def parity_tables(parity: Parity, say: Say) -> list[Table]:
         answers.append([say("unlike anything seen in training", "与训练图片都不像"), *counts])
     costs = [
         [
-            say(f"{one.batch} picture(s), ms", f"{one.batch} 张图片，毫秒"),
+            say(f"{counted(one.batch, 'picture')}, ms", f"{one.batch} 张图片，毫秒"),
             f"{one.before:,.1f}",
             f"{one.after:,.1f}",
         ]
@@ -95,7 +95,7 @@ def _remarks(export: "Export", say: Say) -> list[str]:
             "时间只计网络本身，从像素到答案，两者在本机交替测量，取中位数。",
         ),
         say(
-            "What the model file says of temperature, mirror image, `not sure` and `unlike` is in "
+            "What the model file says of temperature, mirror image, not sure and unlike is in "
             "the exported file, and counts in these answers.",
             "温度、镜像、“不确定”与“不像”的设定都写在导出文件中，并计入以上答案。",
         ),
@@ -127,5 +127,9 @@ def _picture(parity: Parity, at: int, place: Path, say: Say) -> dict[str, object
         "answers": [
             f"{side}: {printable(parity.classes[int(row[at].argmax())])} {float(row[at].max()):.4f}"
             for side, row in sides
+        ],
+        # By the label of the picture: two that differ may both be right.
+        "colours": [
+            "good" if row[at].argmax() == parity.truths[at] else "error" for _, row in sides
         ],
     }

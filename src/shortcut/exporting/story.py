@@ -122,7 +122,7 @@ def _write_and_compare(
     yield Progress(f"writing {to}, {precision}", 0, 0)
     card = _card(classifier, precision, digest_of_file(model))
     path = write_export(classifier, card, folder, to, calibration)
-    written = sum(file.stat().st_size for file in folder.iterdir())
+    written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     write_reference(classifier, batches.samples, folder)
     yield Progress(f"writing {to}, {precision}", 1, 1)
     exported = load_exported(path, engine=ENGINES[to], cache=None)
@@ -134,6 +134,7 @@ ENGINES: Mapping[Target, Wanted] = {
     "openvino": "openvino",
     "onnx": "onnxruntime",
     "torch-program": "torch",
+    "triton": "onnxruntime",
 }
 """With which a format is checked: the one that most people run it with."""
 
@@ -179,7 +180,9 @@ def _check_free(folder: Path, *, force: bool) -> None:
 
 def _keep_figures_alone(folder: Path) -> None:
     for file in folder.iterdir():
-        if not file.name.startswith("parity."):
+        if file.is_dir():
+            shutil.rmtree(file)
+        elif not file.name.startswith("parity."):
             file.unlink()
 
 

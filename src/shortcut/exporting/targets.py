@@ -16,22 +16,25 @@ from shortcut.data.preprocess import Pixels
 from shortcut.errors import RecipeError, ResourceError
 from shortcut.runtime.openvino import without_telemetry
 
-Target = Literal["openvino", "onnx", "torch-program"]
+Target = Literal["openvino", "onnx", "torch-program", "triton"]
 
 PRECISIONS: Mapping[Target, tuple[NumberFormat, ...]] = {
     "openvino": ("fp32", "bf16", "int8"),
     "onnx": ("fp32", "int8"),  # ONNX Runtime has no convolutions in bfloat16 on a CPU
     "torch-program": ("fp32", "bf16"),
+    "triton": ("fp32", "int8"),  # ONNX, in a folder as Triton wants it
 }
 FILES: Mapping[Target, str] = {
     "openvino": "model.xml",
     "onnx": "model.onnx",
     "torch-program": "model.pt2",
+    "triton": "1/model.onnx",
 }
 PACKAGES: Mapping[Target, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "torch-program": (),
+    "triton": ("onnx", "onnxscript", "onnxruntime"),
 }
 
 
@@ -87,13 +90,16 @@ def write_export(
             if card.precision == "int8":
                 model = quantised_faithfully(model, calibration)
             write_openvino(model, card, path)
-        elif to == "onnx":
-            from shortcut.formats.onnx import as_onnx, write_onnx
+        elif to in ("onnx", "triton"):
+            from shortcut.formats.onnx import as_onnx, write_onnx, write_triton
 
             proto = as_onnx(program)
             if card.precision == "int8":
                 proto = quantised(proto, calibration)
+            path.parent.mkdir(exist_ok=True)
             write_onnx(proto, card, path)
+            if to == "triton":
+                write_triton(card, folder)
         else:
             from shortcut.formats.program import write_program
 

@@ -10,6 +10,7 @@ import torch
 from torch.export import ExportedProgram
 
 from shortcut.card import ExportCard
+from shortcut.disk import write_whole
 from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -43,3 +44,22 @@ def write_onnx(model: "ModelProto", card: ExportCard, path: Path) -> None:
 
     onnx.helper.set_model_props(model, {METADATA: card.model_dump_json()})
     onnx.save_model(model, path)
+
+
+def write_triton(card: ExportCard, folder: Path) -> None:
+    """Write `config.pbtxt`, with which `folder` is a model of Triton's model repository, its
+    `1/model.onnx` the first version. Pictures that come at the same time go together."""
+    side, classes = card.preprocess.image_size, len(card.classes)
+    outputs = [f'{{ name: "{PROBABILITIES}" data_type: TYPE_FP32 dims: [ {classes} ] }}']
+    if card.unlike_from is not None:
+        # Triton knows no output without a dimension of its own.
+        scalar = "dims: [ 1 ] reshape: { shape: [ ] }"
+        outputs.append(f'{{ name: "{DISTANCE}" data_type: TYPE_FP32 {scalar} }}')
+    lines = [
+        'backend: "onnxruntime"',
+        "max_batch_size: 32",
+        f'input [ {{ name: "{IMAGES}" data_type: TYPE_UINT8 dims: [ {side}, {side}, 3 ] }} ]',
+        f"output [ {', '.join(outputs)} ]",
+        "dynamic_batching { max_queue_delay_microseconds: 2000 }",
+    ]
+    write_whole(folder / "config.pbtxt", "\n".join(lines) + "\n")

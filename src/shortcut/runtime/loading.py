@@ -31,7 +31,8 @@ def find_exported(place: Path) -> Path | None:
     """The exported file at a place, or in the folder that `shortcut export` made."""
     if place.suffix.lower() in READERS and not place.is_dir():
         return place
-    inside = (place / f"model{ending}" for ending in READERS)
+    names = [*(f"model{ending}" for ending in READERS), "1/model.onnx"]  # the last as Triton has it
+    inside = (place / name for name in names)
     return next((file for file in inside if file.is_file()), None)
 
 
