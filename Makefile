@@ -66,7 +66,7 @@ test: .venv/.dev  ## install with the dev extra, then every check and every test
 check: .venv/.dev  ## lint, format and types, changing nothing
 	$(checks)
 
-nightly: .venv/.dev  ## the tests that take minutes
+nightly: .venv/.browser  ## the tests that take minutes, some of them in Chromium
 	$(BIN)/python -m pytest $(spread) -m nightly
 
 docs: .venv/.dev  ## build the pages that teach, in site/
@@ -97,6 +97,11 @@ clean:  ## remove the demo, caches and .venv; never runs/
 .venv/.base: .venv/.made pyproject.toml constraints.txt
 	@echo 'installing shortcut and what it needs (PyTorch is large)'
 	$(call install,.)
+	@touch $@
+
+.venv/.browser: .venv/.dev
+	@echo 'installing what drives a browser'
+	$(call install,.[dev,browser])
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt

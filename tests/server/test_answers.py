@@ -62,7 +62,7 @@ def test_several_in_a_form(server: Server, model: Path, picture: bytes) -> None:
         (b"none", "image/png", 422, "unreadable"),
         (b"{}", "application/json", 415, "wrong-type"),
         (b'{"url": "file:///etc/passwd"}', "application/json", 415, "wrong-type"),
-        (b"a=1", "application/x-www-form-urlencoded", 415, "wrong-type"),
+        (b"a=1", "application/x-www-form-urlencoded", 422, "unreadable"),
         (b"--x\r\n", "multipart/form-data; boundary=x", 422, "damaged-form"),
         (b"x", "multipart/form-data", 422, "damaged-form"),
         (b"--x--\r\n", "multipart/form-data; boundary=x", 422, "empty"),

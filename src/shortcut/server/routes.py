@@ -10,7 +10,12 @@ from shortcut.server.refusals import RefusedError
 from shortcut.server.service import Service, checked
 from shortcut.server.tasks import Refusal, Task
 
-TAKEN = ("image/", "application/octet-stream", MULTIPART.decode())
+TAKEN = (
+    "image/",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",  # what curl says of every body unless it is told
+    MULTIPART.decode(),
+)
 
 
 def service_of(request: Request) -> Service:

@@ -31,9 +31,12 @@ export function enqueue(task, soon = false) {
 async function advance() {
   if (running === MOST_REQUESTS || !waiting.length) return;
   running += 1;
-  await waiting.shift()();
-  running -= 1;
-  advance();
+  try {
+    await waiting.shift()();
+  } finally {
+    running -= 1;
+    advance();
+  }
 }
 
 /** The text of the answer; where it may go better later, asks again by itself. */

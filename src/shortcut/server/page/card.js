@@ -114,7 +114,7 @@ function showFailure(card, error) {
   const key = has(`failed${status}`) ? `failed${status}` : "failed";
   setState(card, "failed", () => say(key));
   tellFault(card, error);
-  card.part(".again").hidden = !([0, 401, 429].includes(status) || status >= 500);
+  card.part(".again").hidden = !([0, 401, 408, 429].includes(status) || status >= 500);
   const why = card.part(".message").textContent;
   announce(say("came", { file: card.file.name, answer: say(key), score: why }));
 }
@@ -202,10 +202,13 @@ function spread(text) {
 
 function command(file) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const token = server.facts?.needs_token ? ' -H "Authorization: Bearer $TOKEN"' : "";
-  const type = quoted(`Content-Type: ${typeOf(file)}`);
   const address = new URL("predict", document.baseURI).href;
-  return `curl -H ${type}${token} --data-binary ${quoted(`@${file.name}`)} ${quoted(address)}`;
+  return [
+    `curl -H ${quoted(`Content-Type: ${typeOf(file)}`)}`,
+    ...(server.facts?.needs_token ? ['-H "Authorization: Bearer $TOKEN"'] : []),
+    `--data-binary ${quoted(`@${file.name}`)}`,
+    quoted(address),
+  ].join(" \\\n  ");
 }
 
 async function copy({ part }) {

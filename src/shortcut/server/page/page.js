@@ -56,7 +56,6 @@ function clear() {
 function loadModel() {
   const onWait = (tell) => put(find("state"), tell);
   onWait(() => say("loading"));
-  find("reload").hidden = true;
   server.ready = ask("model", { onWait })
     .then((text) => {
       server.facts = JSON.parse(text);
@@ -70,7 +69,7 @@ function loadModel() {
 
 function showModel(facts) {
   const { classes, created, engine, image_size: side, network, precision, sure_from: limit } = facts;
-  find("state").hidden = true;
+  find("state").hidden = find("reload").hidden = true;
   find("facts").hidden = false;
   find("name").textContent = facts.name;
   find("version").textContent = facts.version;

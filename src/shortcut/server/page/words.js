@@ -3,12 +3,13 @@ const WORDS = {
   title: ["Image classifier", "图像分类"],
   other: ["中文", "English"],
   otherLang: ["zh-Hans", "en"],
-  knows: ["Tells {few} apart.", "能分辨{few}。"],
+  knows: ["Tells {few} apart.", "能分辨：{few}。"],
   knowsMany: ["Tells {count} classes, among them {few}.", "能分辨 {count} 个类别，例如 {few}。"],
   comma: [", ", "、"],
-  and: [" and ", "和"],
+  and: [" and ", "、"],
   drop: ["Drop pictures here", "把图片拖到这里"],
   choose: ["or choose files", "或选择文件"],
+  pick: ["Choose pictures", "选择图片"],
   paste: ["A copied picture can be pasted: Ctrl+V or ⌘V.", "复制的图片可以粘贴：Ctrl+V 或 ⌘V。"],
   photograph: ["Take a photograph", "拍照"],
 
@@ -31,10 +32,10 @@ const WORDS = {
   more: ["{count} more", "其余 {count} 个"],
   percent: ["{share}\u00a0%", "{share}%"],
 
-  where: ["Where?", "看哪里？"],
+  where: ["Where?", "看了哪里？"],
   whole: ["Whole picture", "完整图片"],
   looking: ["Looking where…", "正在查看…"],
-  speaks: ["What speaks for", "支持的类别"],
+  speaks: ["What speaks for", "支持哪一类"],
   slider: ["From picture to heat map", "从图片到热力图"],
   sliderAt: ["{share}\u00a0% heat map", "热力图 {share}%"],
   square: ["What the network sees of {file}", "网络看到的 {file}"],
@@ -58,7 +59,7 @@ const WORDS = {
   failed0: ["Server not reached", "无法连接服务器"],
   failed401: ["Token needed", "需要令牌"],
   failed413: ["Too large", "文件过大"],
-  failed422: ["Not a picture", "不是图片"],
+  failed422: ["Cannot be read", "无法读取"],
   failed429: ["Server busy", "服务器繁忙"],
   failed503: ["Server not ready", "服务器未就绪"],
   failed504: ["Too slow", "超时"],
@@ -79,7 +80,7 @@ const WORDS = {
   loading: ["Loading…", "加载中…"],
   name: ["Name", "名称"],
   network: ["Network", "网络"],
-  sees: ["{network}, sees {side} × {side} pixels", "{network}，输入 {side} × {side} 像素"],
+  sees: ["{network}, sees {side}\u00a0×\u00a0{side} pixels", "{network}，输入 {side}\u00a0×\u00a0{side} 像素"],
   classes: ["Classes", "类别"],
   count: ["{count} classes", "{count} 个类别"],
   accuracy: ["Accuracy", "准确率"],
@@ -98,7 +99,7 @@ const WORDS = {
   meansScore: ["Score: of answers with 90\u00a0%, about nine in ten are right, for pictures like those of the training.", "得分：对与训练图片相似的图片，得分 90% 的答案约有九成正确。"],
   meansUnsure: ["Not sure: the score is below {limit}, too low to count as an answer.", "不确定：得分低于 {limit}，不足以作为答案。"],
   neverUnsure: ["Not sure: never said, as no limit is set for this model.", "不确定：此模型未设界限，因此从不这样回答。"],
-  meansUnlike: ["Unlike: the picture is farther from those of the training than 99 in 100 of their kind, so do not trust the answer, whatever its score.", "不像：图片与训练图片的差距超过百分之九十九的同类图片，无论得分多高都不要相信该答案。"],
+  meansUnlike: ["Unlike: the picture is farther from those of the training than 99 in 100 of their kind, so do not trust the answer, whatever its score.", "不像：图片与训练图片的差距比 99% 的同类图片都大，无论得分多高都不要相信该答案。"],
   neverUnlike: ["Unlike: never said, as this model cannot tell it.", "不像：此模型无法判断，因此从不这样回答。"],
 };
 const KEPT = "shortcut.language";
@@ -111,9 +112,9 @@ export function say(key, values = {}) {
 }
 
 export const number = (value, digits = 0) =>
-  value.toLocaleString(chinese ? "zh" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  value.toLocaleString(chinese ? "zh" : "en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-export const date = (text) => new Date(text).toLocaleDateString(chinese ? "zh" : "en", { dateStyle: "long" });
+export const date = (text) => new Date(text).toLocaleDateString(chinese ? "zh" : "en-GB", { dateStyle: "long" });
 
 /** A share, 0 to 1. What is not quite all or nothing never reads as if it were. */
 export function percent(share) {

@@ -1,0 +1,238 @@
+"""How many pictures a second does a server answer, how late, and is each answer the right one?
+
+Sides, with the same exported model: `shortcut serve`; a plain FastAPI handler, as tutorials write
+it; LitServe. In turn, each in a process of its own on this machine, which the clients share.
+Closed loop: so many clients, each of which asks again when it was answered. Open loop: requests
+come at so many times the rate of the closed loop, whether answered or not; what counts is goodput
+(answers that are right, a second) and how fast refusals are.
+
+    python benchmarks/serving.py DATA EXPORT [--seconds 20] [--clients 64] [--times 2 5 10]
+                                             [--rounds 1] [--sides shortcut fastapi litserve]
+
+Each client has pictures of its own and knows their answers: one that belongs to another is wrong.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loading import find_files
+from pairs import Figures, report
+
+HERE = Path(__file__).parent
+SIDES = ("shortcut", "fastapi", "litserve")
+LATE = 30.0
+"""Seconds after which a client gives up."""
+
+
+@dataclass
+class Picture:
+    """What is sent, and what must come back."""
+
+    request: bytes
+    label: str
+    score: float
+
+
+@dataclass
+class Seen:
+    """What clients saw."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    right: int = 0
+    wrong: int = 0
+    answered: list[float] = field(default_factory=list)
+    """Seconds of each answer."""
+    refused: list[float] = field(default_factory=list)
+
+
+def prepare(model: Path, files: list[Path]) -> list[Picture]:
+    """Requests and the answers that are known."""
+    import shortcut
+
+    classifier = shortcut.load_exported(model)
+    made: list[Picture] = []
+    for file in files:
+        body = file.read_bytes()
+        answer = classifier.predict(body)
+        head = f"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+        request = f"{head}content-type: image/jpeg\r\n\r\n".encode() + body
+        made.append(Picture(request, answer.label, answer.score))
+    return made
+
+
+class Line:
+    """A connection that is opened anew where the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.reader: asyncio.StreamReader | None = None
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def ask(self, request: bytes) -> tuple[int, bytes]:
+        if self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        assert self.reader is not None
+        self.writer.write(request)
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        body = await self.reader.readexactly(length)
+        if b"connection: close" in head:
+            self.close()
+        return int(head.split()[1]), body
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        self.reader = self.writer = None
+
+
+async def ask_once(line: Line, picture: Picture, seen: Seen) -> None:
+    started = time.perf_counter()
+    try:
+        status, body = await asyncio.wait_for(line.ask(picture.request), LATE)
+    except (OSError, asyncio.IncompleteReadError, TimeoutError, IndexError):
+        line.close()
+        seen.statuses[0] += 1
+        return
+    took = time.perf_counter() - started
+    seen.statuses[status] += 1
+    if status != 200:
+        seen.refused.append(took)
+        return
+    seen.answered.append(took)
+    answer = json.loads(body)
+    same = answer["label"] == picture.label and abs(answer["score"] - picture.score) < 0.02
+    seen.right, seen.wrong = seen.right + same, seen.wrong + (not same)
+
+
+async def closed_loop(port: int, pictures: list[Picture], clients: int, seconds: float) -> Seen:
+    """Each client asks again when it was answered."""
+    seen, end = Seen(), time.perf_counter() + seconds
+
+    async def client(number: int) -> None:
+        line, mine = Line(port), pictures[number::clients]
+        turn = 0
+        while time.perf_counter() < end:
+            await ask_once(line, mine[turn % len(mine)], seen)
+            turn += 1
+        line.close()
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return seen
+
+
+async def open_loop(port: int, pictures: list[Picture], rate: float, seconds: float) -> Seen:
+    """Requests at a rate, each on a line of its own unless one is free."""
+    seen, free, tasks = Seen(), list[Line](), set[asyncio.Task[None]]()
+    began = time.perf_counter()
+
+    async def one(picture: Picture) -> None:
+        line = free.pop() if free else Line(port)
+        await ask_once(line, picture, seen)
+        free.append(line)
+
+    sent = 0
+    while (now := time.perf_counter() - began) < seconds:
+        while sent < now * rate:
+            task = asyncio.create_task(one(pictures[sent % len(pictures)]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            sent += 1
+        await asyncio.sleep(0.002)
+    if tasks:
+        await asyncio.wait(tasks, timeout=LATE)
+    return seen
+
+
+def start(side: str, model: Path, port: int) -> subprocess.Popen[bytes]:
+    if side == "shortcut":
+        command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", str(port)]
+    else:
+        script = HERE / "peers" / f"serve_{side}.py"
+        command = [sys.executable, str(script), str(port), str(model)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{side} does not start.")
+
+
+def figures(seen: Seen, seconds: float) -> Figures:
+    def at(values: list[float], share: float) -> float:
+        return 1000 * sorted(values)[int(share * (len(values) - 1))] if values else 0.0
+
+    errors = sum(count for status, count in seen.statuses.items() if status in (0, 500))
+    return {
+        "goodput": seen.right / seconds,
+        "wrong": seen.wrong,
+        "errors": errors,
+        "refusals": len(seen.refused),
+        "p50": at(seen.answered, 0.5),
+        "p95": at(seen.answered, 0.95),
+        "p99": at(seen.answered, 0.99),
+        "refused p99": at(seen.refused, 0.99),
+    }
+
+
+def measure(side: str, options: argparse.Namespace, pictures: list[Picture]) -> dict[str, Figures]:
+    """One server: warmed up, then each load."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = start(side, options.model, port)
+    try:
+        asyncio.run(closed_loop(port, pictures, options.clients, 2.0))
+        seen = asyncio.run(closed_loop(port, pictures, options.clients, options.seconds))
+        found = {"closed": figures(seen, options.seconds)}
+        for times in options.times:
+            rate = times * found["closed"]["goodput"]
+            seen = asyncio.run(open_loop(port, pictures, rate, options.seconds))
+            found[f"open {times:g}x"] = figures(seen, options.seconds)
+            time.sleep(1.0)
+    finally:
+        process.terminate()
+        process.wait(30)
+    return found
+
+
+def main() -> None:
+    """Run all sides in turn and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--times", type=float, nargs="*", default=[2.0, 5.0, 10.0])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    options = parser.parse_args()
+    pictures = prepare(options.model, find_files(options.data, 4 * options.clients))
+    rounds: dict[str, dict[str, list[Figures]]] = {side: {} for side in options.sides}
+    for _ in range(options.rounds):
+        for side in options.sides:
+            for load, found in measure(side, options, pictures).items():
+                rounds[side].setdefault(load, []).append(found)
+                print(side, load, found, file=sys.stderr, flush=True)
+    keys = ("goodput", "p50", "p95", "p99", "refusals", "refused p99", "errors", "wrong")
+    rows = [
+        [side, load, *(f"{statistics.median(one[key] for one in found):,.0f}" for key in keys)]
+        for side, loads in rounds.items()
+        for load, found in loads.items()
+    ]
+    report("serving", ["side", "load", *keys], rows, rounds)
+
+
+if __name__ == "__main__":
+    main()
