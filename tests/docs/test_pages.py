@@ -16,6 +16,8 @@ SLOW = frozenset(
     {
         *("index.md", "learn/layer-table.md"),
         *("learn/tutorial-hotdog.md", "learn/tutorial-cats-dogs.md"),
+        *("learn/tutorial-torchvision.md", "learn/modern-recipe.md"),
+        *("learn/degradation.md", "learn/softmax-loss.md"),
     }
 )
 """Pages whose commands train, or start a program twenty times: `make nightly` runs them."""

@@ -39,7 +39,16 @@ def known_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return outcome.folder
 
 
-@pytest.fixture(scope="session", params=WAYS, ids=lambda way: " ".join(way))
+RARE = [("openvino", "bf16"), ("torch-program", "bf16"), ("triton", "fp32")]
+"""Of which there is a likeness among the others: for `make nightly`."""
+
+
+def _param(way: tuple[str, str]) -> object:
+    marks = [pytest.mark.nightly] if way in RARE else []
+    return pytest.param(way, id=" ".join(way), marks=marks)
+
+
+@pytest.fixture(scope="session", params=map(_param, WAYS))
 def export(
     known_run: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Export:

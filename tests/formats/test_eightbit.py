@@ -22,6 +22,7 @@ def pictures() -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.nightly
 def test_layers_go_back_where_answers_change(
     pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:

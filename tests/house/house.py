@@ -113,7 +113,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "numpy": ANYWHERE,
     "onnx": ("formats.onnx",),
     "onnxruntime": ("runtime.onnx",),
-    "openvino": ("formats.eightbit", "formats.openvino", "runtime.openvino"),
+    "openvino": ("formats.openvino", "runtime.openvino"),
     "prometheus_client": ("server.meters",),
     "pydantic": ANYWHERE,
     "python_multipart": ("server.bodies",),

@@ -14,7 +14,7 @@ from shortcut.card import ExportCard, NumberFormat
 from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Pixels
 from shortcut.errors import RecipeError, ResourceError
-from shortcut.runtime.openvino import without_telemetry
+from shortcut.runtime.openvino import own_signal_stack, without_telemetry
 
 Target = Literal["openvino", "onnx", "torch-program", "triton"]
 
@@ -114,6 +114,7 @@ def quietly() -> Generator[None]:
     logging.disable(logging.WARNING)
     try:
         with (
+            own_signal_stack(),
             without_telemetry(),
             contextlib.redirect_stdout(io.StringIO()),
             contextlib.redirect_stderr(io.StringIO()),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shortcut.data.preprocess import Pixels
 from shortcut.runtime.engine import IMAGES
+from shortcut.runtime.openvino import shared_core
 
 CALIBRATING = 300
 """Pictures that show how large numbers get between layers; NNCF's own default."""
@@ -67,10 +68,7 @@ def quantised_faithfully(model: Any, pictures: Sequence[Pixels]) -> Any:
 
 def best_answers(model: Any, pictures: Sequence[Pixels]) -> NDArray[np.int64]:
     """(N,) positions of classes, by OpenVINO in float32."""
-    import openvino
-
-    hints = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.compile_model(model, "CPU", hints)
+    compiled = shared_core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return np.array([int(compiled(given)[0].argmax()) for given in _given(pictures)])
 
 

@@ -1,9 +1,10 @@
 """OpenVINO: the fastest on processors of Intel's and AMD's."""
 
+import ctypes
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class OpenVinoEngine:
         return self._compiled(self._model)
 
     def _compiled(self, model: "Model") -> "CompiledModel":
-        core = _core()
+        core = shared_core()
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self._hint}
         return core.compile_model(model, "CPU", hints)
 
@@ -64,7 +65,7 @@ def read_model(path: Path) -> "Model":
         ModelError: it cannot.
     """
     try:
-        return _core().read_model(path)
+        return shared_core().read_model(path)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1]
         raise ModelError(f"{path}: OpenVINO cannot read it ({first}).") from error
@@ -94,7 +95,31 @@ def without_telemetry() -> Generator[None]:
             sys.modules[name] = before
 
 
-def _core() -> Any:
+class _Stack(ctypes.Structure):
+    """`stack_t` of Linux."""
+
+    _fields_ = [("place", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+@contextmanager
+def own_signal_stack() -> Generator[None]:
+    """With each core OpenVINO (2026.4) lays down a stack for signal handlers, and frees it with the
+    core, in whatever order: then the next Ctrl-C would run on memory that is gone. So the stack
+    that was there before is put back at the end."""
+    if sys.platform != "linux":
+        yield
+        return
+    before, system = _Stack(), ctypes.CDLL(None)
+    system.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        system.sigaltstack(ctypes.byref(before), None)
+
+
+@cache
+def shared_core() -> Any:
+    """OpenVINO itself, for as long as the process lives; see `own_signal_stack`."""
     with without_telemetry():
         from openvino import Core
 
