@@ -9,7 +9,7 @@ import pytest
 
 from shortcut import load
 from shortcut.errors import DataError, ModelError, RecipeError, ResourceError
-from shortcut.events import run_silently
+from shortcut.events import Notice, heard, run_silently
 from shortcut.exporting import exporting, targets
 from shortcut.exporting.parity import Parity
 
@@ -135,6 +135,16 @@ def test_nothing_is_written_among_pictures(run: Path) -> None:
     with pytest.raises(Exception, match="data"):
         export(run, data / "exports")
     assert not (data / "exports").exists()
+
+
+def test_looks_at_test_pictures_are_counted(run: Path, tmp_path: Path) -> None:
+    data, told = Path(load_root(run)), list[str]()
+    for number in range(2):
+        story = exporting(
+            run, "torch-program", data=data, part="all", output=tmp_path / f"{number}"
+        )
+        run_silently(heard(story, lambda e: told.append(e.text) if isinstance(e, Notice) else None))
+    assert sum("measured on 2 times" in line for line in told) == 1
 
 
 def test_the_most_different_come_first(run: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def export(
             data=data,
             part=part,
             output=output,
-            min_agreement=1.0 if min_agreement in ("100%", "1") else parse_share(min_agreement),
+            min_agreement=_agreement(min_agreement),
             force=force,
             lang=lang,
         )
@@ -79,6 +79,13 @@ def export(
         typer.echo(json.dumps(done.as_dict(), indent=1, ensure_ascii=False))
     else:
         _print(done)
+
+
+def _agreement(text: str) -> float:
+    """`99%` as 0.99; `none`, whatever it answers, as 0."""
+    if text == "none":
+        return 0.0
+    return 1.0 if text in ("100%", "1") else parse_share(text)
 
 
 def _print(done: "Export") -> None:

@@ -3,22 +3,26 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from shortcut.classifier import Classifier
 from shortcut.data.cache import read_pictures
+from shortcut.data.ledger import count_look, describe_looks
 from shortcut.data.loaders import EvaluationLoader
 from shortcut.data.preprocess import Pixels
 from shortcut.data.samples import Sample
 from shortcut.data.sources import choose_part, default_cache, reading_source
 from shortcut.errors import DataError
 from shortcut.evaluation import label_positions
-from shortcut.events import Event
+from shortcut.events import Event, Notice
 from shortcut.formats.eightbit import CALIBRATING
 from shortcut.heldback import pictures_of, run_of
 
 BATCH = 32
+
+Part = Literal["auto", "train", "val", "test", "all"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Given:
 
 
 def finding_pictures(
-    model: Path, data: str | Path | None, part: str
+    model: Path, data: str | Path | None, part: Part
 ) -> Generator[Event, None, Given]:
     """The val pictures of the run that a model is of, and those it was trained on; or a part of
     `data`.
@@ -44,8 +48,8 @@ def finding_pictures(
     """
     if data is not None:
         source = yield from reading_source(data, cache=default_cache())
-        wanted = "val" if part == "auto" and "val" in source.parts else part
-        name, checked = choose_part(source, wanted)  # type: ignore[arg-type]
+        wanted: Part = "val" if part == "auto" and "val" in source.parts else part
+        name, checked = choose_part(source, wanted)
         _, others = choose_part(source, "train" if "train" in source.parts else "auto")
         return Given(source.root, name, checked, others)
     run = run_of(model)
@@ -65,6 +69,14 @@ def finding_pictures(
             "give `--data` with others."
         )
     return Given(Path(facts.data_root), wanted, checked, trained or checked)
+
+
+def counting_look(given: Given) -> Generator[Event, None, None]:
+    """Where test pictures are measured on, note it, and tell from the second time on."""
+    if given.part not in ("test", "all"):
+        return
+    if (looks := count_look(given.checked, default_cache(), "export")) > 1:
+        yield Notice(describe_looks(looks)[0])
 
 
 def reading_batches(

@@ -18,6 +18,8 @@ from shortcut.exporting.page import render_parity
 from shortcut.exporting.parity import Parity, comparing_answers
 from shortcut.exporting.pictures import (
     Given,
+    Part,
+    counting_look,
     finding_pictures,
     reading_batches,
     reading_calibration,
@@ -51,7 +53,7 @@ def exporting(
     *,
     precision: NumberFormat = "fp32",
     data: str | Path | None = None,
-    part: str = "auto",
+    part: Part = "auto",
     output: Path | None = None,
     min_agreement: float = 0.99,
     force: bool = False,
@@ -79,6 +81,7 @@ def exporting(
     _check_free(folder, force=force)
     given = yield from finding_pictures(model, data, part)
     check_outside(folder, given.place)
+    yield from counting_look(given)
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
         unfinished.mkdir(parents=True)
