@@ -92,12 +92,13 @@ class Crowd:
 
 
 def stop_under_load(model: Path) -> Crowd:
-    with started(model) as server, Crowd(server.address) as crowd:
+    # Long enough for a slow machine to be asked once more.
+    with started(model, "--drain", 3) as server, Crowd(server.address) as crowd:
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
-        assert httpx.get(f"{server.address}/readyz").status_code == 503
-        assert server.process.wait(20) == 0
+        assert httpx.get(f"{server.address}/readyz", timeout=30).status_code == 503
+        assert server.process.wait(60) == 0
     return crowd
 
 
