@@ -12,6 +12,7 @@ from shortcut.errors import DataError, ModelError, RecipeError, ResourceError
 from shortcut.events import Notice, heard, run_silently
 from shortcut.exporting import exporting, targets
 from shortcut.exporting.parity import Parity
+from shortcut.exporting.pictures import finding_pictures
 
 
 def export(place: Path, output: Path, **options: object) -> None:
@@ -71,9 +72,18 @@ def test_one_that_answers_otherwise_is_not_kept(
     monkeypatch.setattr("shortcut.exporting.story.write_export", reversed_classes)
     with pytest.raises(ModelError, match=r"not exported: 0 of 150 best answers are the same"):
         export(run, tmp_path / "out")
-    left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == ["parity.html", "parity.json"]
-    assert "Not exported" in (tmp_path / "out" / "parity.html").read_text("utf-8")
+    assert not (tmp_path / "out").exists()
+    refused = tmp_path / "out-refused"
+    assert sorted(path.name for path in refused.iterdir()) == ["parity.html", "parity.json"]
+    assert "Not exported" in (refused / "parity.html").read_text("utf-8")
+    # One that is there stays as it is.
+    monkeypatch.undo()
+    export(run, tmp_path / "out")
+    before = (tmp_path / "out" / "model.pt2").read_bytes()
+    monkeypatch.setattr("shortcut.exporting.story.write_export", reversed_classes)
+    with pytest.raises(ModelError, match="not exported"):
+        export(run, tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "model.pt2").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -132,7 +142,7 @@ def load_root(run: Path) -> str:
 
 def test_nothing_is_written_among_pictures(run: Path) -> None:
     data = Path(load_root(run))
-    with pytest.raises(Exception, match="data"):
+    with pytest.raises(DataError, match="folder"):
         export(run, data / "exports")
     assert not (data / "exports").exists()
 
@@ -152,3 +162,11 @@ def test_the_most_different_come_first(run: Path, tmp_path: Path) -> None:
     parity: Parity = done.parity
     order = parity.differences[parity.most_different]
     assert (np.diff(order) <= 0).all() and order[0] == parity.differences.max()
+
+
+def test_what_calibrates_is_not_what_is_checked(run: Path) -> None:
+    model = run / "best.safetensors"
+    for data, part in ((None, "auto"), (load_root(run), "auto"), (None, "train")):
+        given = run_silently(finding_pictures(model, data, part))  # type: ignore[arg-type]
+        assert given.checked and given.trained_on
+        assert not {s.path for s in given.checked} & {s.path for s in given.trained_on}

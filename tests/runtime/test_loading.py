@@ -83,3 +83,18 @@ def test_an_engine_that_answers_otherwise_is_not_taken(tmp_path: Path) -> None:
     slow, wrong = Sleeper("onnxruntime", 300), Sleeper("openvino", 2, score=0.6)
     makers = {"onnxruntime": lambda: slow, "openvino": lambda: wrong}
     assert choose_engine(file, makers, 8, tmp_path) is slow
+
+
+def test_engines_that_fail_or_answer_nothing_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"one")
+    nothing = Sleeper("onnxruntime", 2, score=float("nan"))
+
+    def broken() -> Sleeper:
+        raise ModelError("cannot read it")
+
+    assert choose_engine(file, {"onnxruntime": lambda: nothing}, 8, None) is nothing
+    first = Sleeper("onnxruntime", 2)
+    assert choose_engine(file, {"onnxruntime": lambda: first, "openvino": broken}, 8, None) is first
+    with pytest.raises(ModelError):
+        choose_engine(file, {"onnxruntime": broken, "openvino": lambda: first}, 8, None)

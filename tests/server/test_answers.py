@@ -176,3 +176,35 @@ def test_bytes_out_of_range_are_refused(server: Server) -> None:
         data = [value, *[0] * (32 * 32 * 3 - 1)]
         asked = json.dumps({"inputs": [tensor | {"data": data}]}).encode()
         assert server.post(asked, "/v2/models/small/infer").status_code == 422
+
+
+def test_the_type_of_a_form_in_any_letters(server: Server, picture: bytes) -> None:
+    parts = [
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n' + one + b"\r\n"
+        for one in (picture, jpeg())
+    ]
+    body = b"".join(parts) + b"--x--\r\n"
+    kind = {"content-type": "Multipart/Form-Data; boundary=x"}
+    assert len(server.post(body, headers=kind).json()["predictions"]) == 2
+    assert server.post(body, "/explain", headers=kind).status_code == 415
+
+
+def test_odd_words_of_an_inference_request(server: Server) -> None:
+    tensor = {"name": "images", "datatype": "UINT8", "shape": [1, 32, 32, 3], "data": [0] * 3072}
+    for more in ({"id": "\ud800"}, {"id": "x" * 201}, {"id": 7}, {"outputs": [{"name": "none"}]}):
+        asked = json.dumps({"inputs": [tensor]} | more).encode()
+        assert server.post(asked, "/v2/models/small/infer").status_code == 422, more
+    named = {"outputs": [{"name": "probabilities"}], "id": "x" * 200}
+    answer = server.post(
+        json.dumps({"inputs": [tensor]} | named).encode(), "/v2/models/small/infer"
+    )
+    assert answer.json()["id"] == "x" * 200
+    wrong = {"outputs": [{"name": []}], "inputs": [tensor]}
+    assert server.post(json.dumps(wrong).encode(), "/v2/models/small/infer").status_code == 422
+
+
+def test_a_form_of_a_million_parts(server: Server) -> None:
+    body = b"--x\r\n\r\n\r\n" * 100_000 + b"--x--\r\n"
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    answer = server.post(body, headers=kind)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too-many")

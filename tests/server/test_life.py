@@ -42,6 +42,18 @@ def test_other_machines_need_a_token(model: Path, tmp_path: Path) -> None:
     assert code == 2 and "first line is empty" in said
 
 
+def test_options_without_effect_and_tokens_that_no_header_takes(
+    model: Path, tmp_path: Path
+) -> None:
+    code, said = ended(model, "--engine", "openvino")
+    assert code == 2 and "runs exported models" in said
+    (tmp_path / "token").write_text("geheim ü\n")
+    code, said = ended(model, "--token-file", tmp_path / "token")
+    assert code == 2 and "plain letters" in said
+    code, said = ended(model, "--device", "cuda:7")
+    assert code in (2, 5)
+
+
 def test_a_model_that_is_none(tmp_path: Path) -> None:
     assert ended(tmp_path / "none.safetensors", "--port", 0)[0] == 4
     (tmp_path / "bad.safetensors").write_bytes(b"none")

@@ -4,7 +4,7 @@ suffers."""
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -56,7 +56,7 @@ def test_no_answer_in_time_and_the_place_is_free_again() -> None:
     assert service.batcher.waiting == 0
 
 
-def test_busy_is_said_before_the_body_is_read() -> None:
+def test_who_finds_the_queue_full_is_told() -> None:
     async def never(tasks: Sequence[Task]) -> list[Result]:
         await asyncio.sleep(0.5)
         return [dict(ANSWER) for _ in tasks]
@@ -78,8 +78,11 @@ def test_a_fault_of_ours_tells_nothing() -> None:
     async def talk(client: httpx.AsyncClient) -> httpx.Response:
         return await client.post("/predict", content=b"x")
 
-    answer = asked(pretend(wrong, Limits()), talk)
+    service = pretend(wrong, Limits())
+    answer = asked(service, talk)
     assert answer.status_code == 500  # type: ignore[attr-defined]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]  # type: ignore[attr-defined]
+    assert b'route="predict",status="500"} 1.0' in service.meters.text()
     assert answer.json()["error"]["code"] == "fault"  # type: ignore[attr-defined]
     assert "object" not in answer.text  # type: ignore[attr-defined]
 
@@ -125,6 +128,42 @@ def test_other_pages_may_not_ask_unless_they_are_named() -> None:
     assert asked(named, talk, origins=["https://there.example"]) == ["https://there.example"] * 2
     other = pretend(at_once, Limits())
     assert asked(other, talk, origins=["https://elsewhere.example"]) == [None, None]
+
+
+def test_a_named_page_may_ask_with_its_token() -> None:
+    origin = {"origin": "https://there.example"}
+    preflight = origin | {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
+
+    async def talk(client: httpx.AsyncClient) -> None:
+        assert (await client.options("/predict", headers=preflight)).status_code == 200
+        secret = origin | {"authorization": "Bearer secret"}
+        answer = await client.post("/predict", headers=secret, content=b"x")
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://there.example"
+        refused = await client.post("/predict", headers=origin, content=b"x")
+        assert refused.status_code == 401 and "access-control-allow-origin" in refused.headers
+
+    service = pretend(at_once, Limits(), token="secret")
+    asked(service, talk, origins=["https://there.example"])
+
+
+def test_after_a_fault_others_are_answered() -> None:
+    calls = 0
+
+    async def once_wrong(tasks: Sequence[Task]) -> list[Result]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise MemoryError
+        return [dict(ANSWER) for _ in tasks]
+
+    async def talk(client: httpx.AsyncClient) -> list[int]:
+        return [(await client.post("/predict", content=b"x")).status_code for _ in range(2)]
+
+    assert asked(pretend(once_wrong, Limits()), talk) == [503, 200]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +237,31 @@ def test_requests_that_are_none(small: Server) -> None:
     assert small.get("/healthz").status_code == 200
 
 
-def test_three_megabytes_in_single_bytes(small: Server) -> None:
+def test_many_single_bytes(small: Server) -> None:
     pieces = (b"x" for _ in range(20_000))
     answer = httpx.post(f"{small.address}/predict", content=pieces, timeout=60)
     assert answer.status_code == 422
+
+
+def test_busy_is_said_before_the_body_comes() -> None:
+    """Only headers are sent: who waited for the body would wait for ever."""
+    read = 0
+
+    async def never(tasks: Sequence[Task]) -> list[Result]:
+        await asyncio.sleep(1)
+        return [dict(ANSWER) for _ in tasks]
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        read += 1
+        yield b"x"
+
+    async def talk(client: httpx.AsyncClient) -> int:
+        first = asyncio.create_task(client.post("/predict", content=b"x"))
+        await asyncio.sleep(0.1)
+        refused = await client.post("/predict", content=body())
+        first.cancel()
+        return refused.status_code
+
+    assert asked(pretend(never, Limits(batch=1, queue=1, company=0)), talk) == 429
+    assert read == 0

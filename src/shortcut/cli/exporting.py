@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from shortcut.cli.loading import Model
-from shortcut.cli.measuring import Part, parse_share
+from shortcut.cli.measuring import parse_share
 from shortcut.language import Lang
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ NumberFormat = Annotated[
 Pictures = Annotated[
     str | None, typer.Option(help="Labelled pictures to check it on; else val of the run.")
 ]
+CheckedPart = Annotated[
+    Literal["auto", "train", "val", "test", "all"], typer.Option(help="Of the data; auto: val.")
+]
 MinAgreement = Annotated[
     str, typer.Option(help="Share of equal best answers below which it is not exported.")
 ]
@@ -42,7 +45,7 @@ def export(
     to: Target,
     precision: NumberFormat = "fp32",
     data: Pictures = None,
-    part: Part = "auto",
+    part: CheckedPart = "auto",
     min_agreement: MinAgreement = "99%",
     output: Output = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing export.")] = False,
@@ -58,7 +61,7 @@ def export(
     from shortcut.events import heard, run_silently
 
     if to == TORCHVISION:
-        _refuse_idle(precision, data)
+        _refuse_idle(precision, data, part != "auto" or min_agreement != "99%")
         _to_torchvision(model, output, force, format_)
         return
     from shortcut.exporting import exporting
@@ -100,13 +103,16 @@ def _print(done: "Export") -> None:
     console.print_line(f"try it: shortcut predict {done.file} a.jpg")
 
 
-def _refuse_idle(precision: str, data: str | None) -> None:
+def _refuse_idle(precision: str, data: str | None, checked: bool) -> None:
     from shortcut.errors import RecipeError
 
     if precision != "fp32":
         raise RecipeError("`--to torchvision` writes the weights as they are: float32.")
-    if data is not None:
-        raise RecipeError("`--data` has no effect with `--to torchvision`: it writes weights only.")
+    for option, given in (("data", data is not None), ("part` or `--min-agreement", checked)):
+        if given:
+            raise RecipeError(
+                f"`--{option}` has no effect with `--to torchvision`: it writes weights only."
+            )
 
 
 def _to_torchvision(model: Path, output: Path | None, force: bool, format_: Form) -> None:

@@ -64,10 +64,21 @@ def parity_tables(parity: Parity, say: Say) -> list[Table]:
         ],
         [say("right", "答对"), *(f"{one.correct:,}" for one in parity.scores)],
         [say("largest difference of a probability", "概率最大差异"), "", _small(parity)],
+        [say("equal best answers", "相同的最佳答案"), "", f"{parity.agreeing:,}"],
+        [
+            say("the same of the graph alone", "其中只用计算图时"),
+            "",
+            f"{parity.alone_agreeing:,}",
+        ],
     ]
+    if parity.sure_from:
+        same = f"{parity.sure_agreeing:,}"
+        answers.append([say("both sure or both not", "同为确定或同为不确定"), "", same])
     if parity.unlike_agreeing is not None and parity.unlike is not None:
         counts = [f"{int(flags.sum()):,}" for flags in parity.unlike]
         answers.append([say("unlike anything seen in training", "与训练图片都不像"), *counts])
+        same = f"{parity.unlike_agreeing:,}"
+        answers.append([say("both unlike or both not", "同为不像或同为像"), "", same])
     costs = [
         [
             say(f"{counted(one.batch, 'picture')}, ms", f"{one.batch} 张图片，毫秒"),
@@ -78,8 +89,8 @@ def parity_tables(parity: Parity, say: Say) -> list[Table]:
     ]
     costs.append([say("size, MB", "大小，MB"), *(f"{size / 1e6:,.1f}" for size in parity.sizes)])
     return [
-        Table(say("Answers", "答案"), ["", *sides], answers),
-        Table(say("Time and size", "时间与大小"), ["", *sides], costs),
+        Table(say("Answers", "答案"), [say("of the pictures", "图片"), *sides], answers),
+        Table(say("Time and size", "时间与大小"), [say("for", "用于"), *sides], costs),
     ]
 
 
@@ -90,14 +101,16 @@ def _small(parity: Parity) -> str:
 def _remarks(export: "Export", say: Say) -> list[str]:
     return [
         say(
-            "Times are of the network alone, pixels to answers, both in turn on this machine; "
-            "medians.",
-            "时间只计网络本身，从像素到答案，两者在本机交替测量，取中位数。",
+            "Times are from pixels to answers, without mirror images, both in turn on this "
+            "machine; medians.",
+            "时间从像素到答案，不含镜像，两者在本机交替测量，取中位数。",
         ),
         say(
             "What the model file says of temperature, mirror image, not sure and unlike is in "
-            "the exported file, and counts in these answers.",
-            "温度、镜像、“不确定”与“不像”的设定都写在导出文件中，并计入以上答案。",
+            "the exported file, and counts in these answers; other programs have to apply it "
+            "themselves, or get the answers of the graph alone.",
+            "温度、镜像、“不确定”与“不像”的设定都写在导出文件中，并计入以上答案；"
+            "其他程序须自行应用，否则得到的是只用计算图的答案。",
         ),
         say(
             f"{export.precision} is the number format; the original ran in float32 in torch.",

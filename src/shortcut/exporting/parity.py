@@ -3,11 +3,10 @@
 import statistics
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shortcut.classifier import Classifier
@@ -34,11 +33,6 @@ class Latency:
     before: float
     after: float
 
-    @property
-    def ratio(self) -> float:
-        """So many times as fast as torch."""
-        return self.before / self.after
-
 
 @dataclass(frozen=True)
 class Parity:
@@ -51,8 +45,13 @@ class Parity:
     """(N, classes) probabilities by torch in float32."""
     after: NDArray[np.float32] = field(repr=False)
     """The same by the export."""
+    alone: NDArray[np.float32] = field(repr=False)
+    """The same by the graph alone, as who knows nothing of the card asks it: without mirror image
+    and temperature."""
     unlike: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = field(repr=False)
-    """(N,) which are called unlike anything seen in training, before and after; None: neither."""
+    """(N,) which are called unlike anything seen in training, before and after; None: one of them
+    cannot tell."""
+    sure_from: float
     latencies: tuple[Latency, ...]
     sizes: tuple[int, int]
     """Of the model file and of the exported files, in bytes."""
@@ -66,6 +65,17 @@ class Parity:
     def agreement(self) -> float:
         """Share of pictures with the same best answer."""
         return self.agreeing / len(self.samples)
+
+    @property
+    def alone_agreeing(self) -> int:
+        """As `agreeing`, of the graph alone."""
+        return int((self.before.argmax(1) == self.alone.argmax(1)).sum())
+
+    @property
+    def sure_agreeing(self) -> int:
+        """On how many pictures both are sure, or both are not."""
+        first, second = (one.max(1) >= self.sure_from for one in (self.before, self.after))
+        return int((first == second).sum())
 
     @property
     def agreement_interval(self) -> tuple[float, float]:
@@ -104,6 +114,8 @@ class Parity:
             "images": len(self.samples),
             "agreement": self.agreement,
             "agreement_interval": list(self.agreement_interval),
+            "graph_alone_agreement": self.alone_agreeing / len(self.samples),
+            "sure_agreement": self.sure_agreeing / len(self.samples),
             "largest_difference": float(self.differences.max()),
             "accuracy": [first.accuracy, second.accuracy],
             "intervals": [list(first.interval), list(second.interval)],
@@ -135,6 +147,7 @@ def comparing_answers(
     """Ask both about every picture, then time both on some."""
     before, after = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
     far, farther = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
+    alone = list[NDArray[np.float32]]()
     pixels: Pixels = np.zeros((0,), np.uint8)
     for done, batch in enumerate(batches, 1):
         pixels = batch.images.numpy()
@@ -142,6 +155,7 @@ def comparing_answers(
             given, distance = one.judge_pixels(pixels)
             answers.append(given)
             distances += [] if distance is None else [distance]
+        alone.append(exported.engine(pixels)[0])
         yield Progress("comparing answers", done, len(batches))
     yield Progress("timing", 0, 0)
     latencies = tuple(_time_both(classifier, exported, pixels, batch) for batch in BATCHES)
@@ -151,7 +165,9 @@ def comparing_answers(
         np.array(batches.labels),
         np.concatenate(before),
         np.concatenate(after),
+        np.concatenate(alone),
         _flags(classifier, far, farther),
+        classifier.sure_from,
         latencies,
         sizes,
     )
@@ -169,16 +185,15 @@ def _flags(
 
 
 def _time_both(classifier: Classifier, exported: Shipped, pixels: Pixels, batch: int) -> Latency:
-    """The network alone, without the mirror image, which would be asked of some pictures only."""
+    """From pixels to probabilities and distances, without the mirror image, which would be asked of
+    some pictures only."""
     given = np.ascontiguousarray(np.resize(pixels, (batch, *pixels.shape[1:])))
-    images = torch.from_numpy(given)
-
-    def by_torch() -> object:
-        with torch.inference_mode():
-            return classifier.model(classifier.normalise(images))
-
-    sides: tuple[Callable[[], object], ...] = (by_torch, lambda: exported.engine(given))
-    classifier.model.eval()
+    known = classifier.familiarity if exported.unlike_from is not None else None
+    plain = replace(classifier, mirror_below=0.0, familiarity=known)
+    sides: tuple[Callable[[], object], ...] = (
+        lambda: plain.judge_pixels(given),
+        lambda: exported.engine(given),
+    )
     seconds: list[list[float]] = [[], []]
     for side in sides:
         side()  # the first time is for compiling and taking memory

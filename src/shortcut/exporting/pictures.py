@@ -50,8 +50,10 @@ def finding_pictures(
         source = yield from reading_source(data, cache=default_cache())
         wanted: Part = "val" if part == "auto" and "val" in source.parts else part
         name, checked = choose_part(source, wanted)
-        _, others = choose_part(source, "train" if "train" in source.parts else "auto")
-        return Given(source.root, name, checked, others)
+        if name != "train" and "train" in source.parts:
+            return Given(source.root, name, checked, source.parts["train"])
+        # Never the same: what calibrates would be answered too well.
+        return Given(source.root, name, checked[::2], checked[1::2] or checked)
     run = run_of(model)
     if run is None:
         raise DataError(
@@ -68,7 +70,10 @@ def finding_pictures(
             f"{run}: its {wanted} pictures are no longer at {facts.data_root}; put them back, or "
             "give `--data` with others."
         )
-    return Given(Path(facts.data_root), wanted, checked, trained or checked)
+    root = Path(facts.data_root)
+    if wanted in ("train", "all") or not trained:
+        return Given(root, wanted, checked[::2], checked[1::2] or checked)
+    return Given(root, wanted, checked, trained)
 
 
 def counting_look(given: Given) -> Generator[Event, None, None]:

@@ -4,7 +4,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shortcut.card import ExportCard, NumberFormat, PreprocessCard
@@ -12,7 +12,7 @@ from shortcut.classifier import Classifier, load
 from shortcut.data.sources import check_outside
 from shortcut.disk import digest_of_file, write_whole
 from shortcut.errors import ModelError, ResourceError
-from shortcut.events import Event, Progress, Saved
+from shortcut.events import Event, Notice, Progress, Saved
 from shortcut.exporting.beside import write_reference
 from shortcut.exporting.page import render_parity
 from shortcut.exporting.parity import Parity, comparing_answers
@@ -88,12 +88,14 @@ def exporting(
         story = _write_and_compare(classifier, model, given, unfinished, to, precision)
         parity = yield from story
         export = Export(folder, folder / FILES[to], to, precision, given.part, parity)
-        kept = parity.agreement >= min_agreement
+        kept = _share_of_equal(parity, to) >= min_agreement
         write_whole(unfinished / "parity.json", json.dumps(export.as_dict(), indent=1))
         page = render_parity(export, given.place, lang, kept=kept)
         write_whole(unfinished / "parity.html", page)
         if not kept:
             _keep_figures_alone(unfinished)
+            # Beside it: a good export that is there stays.
+            folder = folder.with_name(f"{folder.name}-refused")
         _put_in_place(unfinished, folder)
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
@@ -101,13 +103,19 @@ def exporting(
         shutil.rmtree(unfinished, ignore_errors=True)
     yield Saved("parity page", folder / "parity.html")
     if not kept:
-        raise ModelError(
-            f"not exported: {parity.agreeing:,} of {len(parity.samples):,} best answers are the "
-            f"same ({parity.agreement:.2%}), and `--min-agreement` asks for {min_agreement:.2%}; "
-            f"see {folder / 'parity.html'}."
-        )
+        raise _otherwise(parity, to, min_agreement, folder / "parity.html")
     yield Saved("exported model", export.file)
     return export
+
+
+def _otherwise(parity: Parity, to: Target, asked: float, page: Path) -> ModelError:
+    """That it does not answer as its original, and where that is shown."""
+    share, total = _share_of_equal(parity, to), len(parity.samples)
+    alone = " of the graph alone" if to in BARE else ""
+    return ModelError(
+        f"not exported: {round(share * total):,} of {total:,} best answers{alone} are the same "
+        f"({share:.2%}), and `--min-agreement` asks for {asked:.2%}; see {page}."
+    )
 
 
 def _write_and_compare(
@@ -121,16 +129,31 @@ def _write_and_compare(
     calibration = []
     if precision == "int8":
         calibration = yield from reading_calibration(classifier, given.trained_on)
+        if classifier.familiarity is not None:
+            yield Notice(
+                "eight bits move distances: this export does not tell what is unlike anything seen "
+                "in training"
+            )
     batches = yield from reading_batches(classifier, given.checked)
     yield Progress(f"writing {to}, {precision}", 0, 0)
     card = _card(classifier, precision, digest_of_file(model))
-    path = write_export(classifier, card, folder, to, calibration)
+    told = classifier if card.unlike_from is not None else replace(classifier, familiarity=None)
+    path = write_export(told, card, folder, to, calibration)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     write_reference(classifier, batches.samples, folder)
     yield Progress(f"writing {to}, {precision}", 1, 1)
     exported = load_exported(path, engine=ENGINES[to], cache=None)
     sizes = model.stat().st_size, written
     return (yield from comparing_answers(classifier, exported, batches, sizes))
+
+
+BARE = ("triton",)
+"""Run by others, who know nothing of the card: what counts is the graph alone."""
+
+
+def _share_of_equal(parity: Parity, to: Target) -> float:
+    same = parity.alone_agreeing if to in BARE else parity.agreeing
+    return same / len(parity.samples)
 
 
 ENGINES: Mapping[Target, Wanted] = {
@@ -151,11 +174,12 @@ def _card(classifier: Classifier, precision: NumberFormat, source: str) -> Expor
         mirror_below=classifier.mirror_below,
         temperature=classifier.temperature,
         sure_from=classifier.sure_from,
-        metrics=classifier.metrics,
+        # Those of the original are not those of other numbers.
+        metrics=classifier.metrics if precision == "fp32" else {},
         created=classifier.created,
         version=classifier.version,
         precision=precision,
-        unlike_from=classifier.unlike_from,
+        unlike_from=None if precision == "int8" else classifier.unlike_from,
         max_pixels=classifier.max_pixels,
         source=source,
     )
@@ -170,6 +194,8 @@ def _name_of(place: Path) -> str:
 
 
 def _check_free(folder: Path, *, force: bool) -> None:
+    if not folder.name:
+        raise ResourceError(f"`{folder}`: an export is a folder of its own; name a new one.")
     if folder.is_file():
         raise ResourceError(f"`{folder}` is a file; an export is a folder.")
     if folder.exists() and any(folder.iterdir()):
@@ -190,6 +216,8 @@ def _keep_figures_alone(folder: Path) -> None:
 
 
 def _put_in_place(unfinished: Path, folder: Path) -> None:
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(aside)
     unfinished.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)

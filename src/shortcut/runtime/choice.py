@@ -3,6 +3,7 @@ that answers otherwise than the engine with which the file was checked is never 
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import platform
 import time
@@ -13,7 +14,8 @@ import numpy as np
 
 from shortcut.data.preprocess import Pixels
 from shortcut.disk import write_whole
-from shortcut.errors import ResourceError
+from shortcut.errors import ModelError, ResourceError
+from shortcut.predictor import Answers
 from shortcut.runtime.engine import Engine, EngineName
 
 APART = 1e-3
@@ -40,7 +42,7 @@ def choose_engine(
     known = _remembered(book) if book else None
     if known is not None and known in makers:
         return makers[known]()
-    engines: dict[EngineName, Engine] = {name: make() for name, make in makers.items()}
+    engines = _made(makers)
     noise = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
     engines = _agreeing(engines, noise)
     picture = noise[:1].copy()
@@ -58,15 +60,32 @@ def choose_engine(
     return engines[best]
 
 
+def _made(makers: Mapping[EngineName, Callable[[], Engine]]) -> dict[EngineName, Engine]:
+    """The first, and those of the others that can read the file."""
+    engines: dict[EngineName, Engine] = {}
+    for name, make in makers.items():
+        with contextlib.suppress(*([ModelError] if engines else [])):
+            engines[name] = make()
+    return engines
+
+
 def _agreeing(engines: Mapping[EngineName, Engine], noise: Pixels) -> dict[EngineName, Engine]:
     """Those that answer as the first does, about one picture and about several."""
-    first = next(iter(engines.values()))
-    kept: dict[EngineName, Engine] = {}
-    for name, engine in engines.items():
-        pairs = [(first(some)[0], engine(some)[0]) for some in (noise, noise[:1].copy())]
-        if all(np.abs(one - other).max() <= APART for one, other in pairs):
+    (checked, first), *others = engines.items()
+    kept: dict[EngineName, Engine] = {checked: first}
+    for name, engine in others:
+        pairs = [(first(some), engine(some)) for some in (noise, noise[:1].copy())]
+        if all(_alike(*pair) for pair in pairs):
             kept[name] = engine
     return kept
+
+
+def _alike(one: tuple[Answers, Answers | None], other: tuple[Answers, Answers | None]) -> bool:
+    if not np.allclose(one[0], other[0], rtol=0, atol=APART):
+        return False
+    if one[1] is None or other[1] is None:
+        return one[1] is other[1]
+    return bool(np.allclose(one[1], other[1], rtol=APART, atol=10 * APART))
 
 
 def _remembered(book: Path) -> EngineName | None:
@@ -79,6 +98,7 @@ def _remembered(book: Path) -> EngineName | None:
 def _key(path: Path, makers: Mapping[EngineName, object]) -> str:
     """Another file, another machine, other engines: another choice."""
     facts = path.stat()
-    machine = platform.node(), platform.machine(), platform.processor()
+    versions = [importlib.metadata.version(name) for name in makers]
+    machine = platform.node(), platform.machine(), platform.processor(), *versions
     told = str(path.resolve()), facts.st_size, facts.st_mtime_ns, *machine, *sorted(makers)
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from shortcut.card import NumberFormat
@@ -30,14 +31,18 @@ class OpenVinoEngine:
     def __init__(self, path: Path, precision: NumberFormat) -> None:
         self._model = read_model(path)
         self._hint = HINTS[precision]
+        # A compiled network has one place for its answers: without this, of two threads that ask
+        # one gets those of the other.
+        self._lock = Lock()
 
     def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
-        compiled = self._one if len(images) == 1 else self._many
-        found = compiled(images)
-        answers = found[compiled.output(PROBABILITIES)].copy()  # OpenVINO uses the memory again
-        if len(compiled.outputs) == 1:
-            return answers, None
-        return answers, found[compiled.output(DISTANCE)].copy()
+        with self._lock:
+            compiled = self._one if len(images) == 1 else self._many
+            found = compiled(images)
+            answers = found[compiled.output(PROBABILITIES)].copy()
+            if len(compiled.outputs) == 1:
+                return answers, None
+            return answers, found[compiled.output(DISTANCE)].copy()
 
     @cached_property
     def _one(self) -> "CompiledModel":
@@ -85,14 +90,16 @@ def without_telemetry() -> Generator[None]:
     """OpenVINO and NNCF report each import and each conversion to their makers unless somebody has
     declined. Where their package for that cannot be imported, they are silent."""
     name = "openvino_telemetry"
+    absent = name not in sys.modules
     before = sys.modules.get(name)
     sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules[name]
-        if before is not None:
-            sys.modules[name] = before
+        if absent:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before  # type: ignore[assignment]
 
 
 class _Stack(ctypes.Structure):

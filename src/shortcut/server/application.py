@@ -16,7 +16,7 @@ from starlette.routing import Route
 from shortcut.server import protocol, routes
 from shortcut.server.document import describe_routes
 from shortcut.server.guards import Guards
-from shortcut.server.refusals import RefusedError, on_fault, on_http_error, on_refused
+from shortcut.server.refusals import RefusedError, on_http_error, on_refused
 from shortcut.server.service import Service
 
 PAGE = {
@@ -51,15 +51,21 @@ def make_application(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    cors = Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
+    # Outermost: a browser asks whether it may ask without any token.
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "x-request-id"],
+        expose_headers=["retry-after", "x-request-id"],
+    )
     app = Starlette(
         routes=_routes(),
         lifespan=lifespan,
-        middleware=[Middleware(Guards, service=service), *([cors] if origins else [])],
+        middleware=[*([cors] if origins else []), Middleware(Guards, service=service)],
         exception_handlers={
             RefusedError: on_refused,
             HTTPException: on_http_error,
-            Exception: on_fault,
         },
     )
     app.state.service = service

@@ -87,10 +87,12 @@ class Batcher:
             self._asked = len(batch)
             try:
                 results = await self._ask([one.task for one in batch])
-            except WorkerLostError as error:
+            # Whatever it is: with this task everybody's answers would end.
+            except Exception as error:
+                lost = error if isinstance(error, WorkerLostError) else WorkerLostError()
                 for one in batch:
                     if not one.answer.done():
-                        one.answer.set_exception(error)
+                        one.answer.set_exception(lost)
                 continue
             finally:
                 self._asked = 0

@@ -12,6 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from shortcut.server.limits import Limits
 from shortcut.server.refusals import RefusedError
 
+PARTS = 4
+"""For each picture that is taken: the other fields of a form."""
+
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
@@ -85,6 +88,7 @@ class _Files:
     most: int
     whole: list[bytes] = field(default_factory=list)
     ended: bool = False
+    parts: int = 0
     _part: bytearray | None = None
     _is_file: bool = False
     _header: bytearray = field(default_factory=bytearray)
@@ -106,6 +110,9 @@ class _Files:
         self.ended = True
 
     def _begin(self) -> None:
+        self.parts += 1
+        if self.parts > PARTS * self.most:
+            raise RefusedError(413, "too-many", "the form has too many parts.")
         self._part, self._is_file = bytearray(), False
 
     def _header_end(self) -> None:

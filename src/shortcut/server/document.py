@@ -115,7 +115,10 @@ def _inference(facts: dict[str, Any]) -> Schema:
         datatype={"const": "UINT8"},
         shape={
             "type": "array",
-            "prefixItems": [{"const": 1}, *[{"const": n} for n in (side, side, 3)]],
+            "prefixItems": [
+                {"type": "integer", "minimum": 1},
+                *[{"const": n} for n in (side, side, 3)],
+            ],
         },
         data=data,
     )

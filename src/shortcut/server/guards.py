@@ -2,6 +2,7 @@
 safe, and a count."""
 
 import hmac
+import logging
 import re
 import secrets
 import time
@@ -50,7 +51,14 @@ class Guards:
             await send(message)
 
         if self._may_pass(scope):
-            await self.app(scope, receive, guarded)
+            try:
+                await self.app(scope, receive, guarded)
+            except Exception:
+                logging.getLogger("shortcut.server").exception("request %s", request_id)
+                if status:
+                    raise
+                fault = RefusedError(500, "fault", "the server made a mistake.")
+                await refusal(Request(scope), fault)(scope, receive, guarded)
         else:
             error = RefusedError(401, "no-token", "send the token: Authorization: Bearer TOKEN.")
             response = refusal(Request(scope), error)

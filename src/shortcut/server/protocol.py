@@ -3,7 +3,9 @@
 https://github.com/kserve/open-inference-protocol
 """
 
+import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,11 @@ from shortcut.server.routes import service_of
 from shortcut.server.service import Service, checked
 from shortcut.server.tasks import Task
 
-DEEPEST = 8
-"""Levels of a JSON body; Python's own limit is an error of another kind."""
+DIGITS = 6
+"""Letters that a byte takes in JSON, at most, with its comma and a space."""
+LONGEST_ID = 200
+REST = 64 << 10
+"""Letters of all else."""
 
 
 async def server_metadata(request: Request) -> Response:
@@ -63,8 +68,10 @@ async def infer(request: Request) -> Response:
     (N, S, S, 3) uint8."""
     service = _named(request)
     service.check_room()
-    asked = _parsed(await read_body(request, service.limits))
-    pixels = _pixels(asked, service)
+    side, most = service.supervisor.facts["image_size"], service.limits.pictures
+    largest = min(service.limits.body, DIGITS * most * side * side * 3 + REST)
+    body = await read_body(request, replace(service.limits, body=largest))
+    asked, pixels = await asyncio.to_thread(_read, body, service)
     tasks = [Task("judge", picture) for picture in pixels]
     results = [checked(one) for one in await service.answer(request, tasks)]
     answers = [value for one in results for value in one["probabilities"]]
@@ -73,15 +80,27 @@ async def infer(request: Request) -> Response:
     if facts["tells_unlike"]:
         distances = [one["distance"] for one in results]
         outputs.append(_tensor(DISTANCE, "FP32", [len(results)], distances))
-    wanted = {one.get("name") for one in _objects(asked.get("outputs", []))}
+    wanted = {one["name"] for one in asked.get("outputs", [])}
     told = {
         "model_name": facts["name"],
         "model_version": "1",
         "outputs": [one for one in outputs if not wanted or one["name"] in wanted],
     }
-    if isinstance(asked.get("id"), str):
-        told["id"] = asked["id"][:200]
+    if "id" in asked:
+        told["id"] = asked["id"]
     return JSONResponse(told)
+
+
+def _read(body: bytes, service: Service) -> tuple[dict[str, Any], Pixels]:
+    """What is asked, checked as a whole before the network sees it, and the pixels."""
+    asked = _parsed(body)
+    known = (PROBABILITIES, DISTANCE)
+    if any(one.get("name") not in known for one in _objects(asked.get("outputs", []))):
+        raise RefusedError(422, "wrong-output", f"outputs are {' and '.join(known)}.")
+    name = asked.get("id", "")
+    if not isinstance(name, str) or len(name) > LONGEST_ID or not name.isprintable():
+        raise RefusedError(422, "wrong-id", f"an id is text of at most {LONGEST_ID} letters.")
+    return asked, _pixels(asked, service)
 
 
 def _named(request: Request) -> Service:

@@ -55,8 +55,3 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     for name, value in (getattr(error, "headers", None) or {}).items():
         response.headers[name] = value
     return response
-
-
-async def on_fault(request: Request, _: Exception) -> Response:
-    """For Starlette: a fault of ours, of which nobody outside learns more."""
-    return refusal(request, RefusedError(500, "fault", "the server made a mistake."))

@@ -1,5 +1,6 @@
 """Pictures in, answers out, and what the model is."""
 
+import asyncio
 from typing import cast
 
 from starlette.requests import Request
@@ -28,9 +29,9 @@ async def predict(request: Request) -> Response:
     service, kind = service_of(request), _content_type(request)
     service.check_room()
     body = await read_body(request, service.limits)
-    pictures = pictures_in(body, kind, service.limits)
+    pictures = await asyncio.to_thread(pictures_in, body, kind, service.limits)
     results = await service.answer(request, [Task("predict", one) for one in pictures])
-    if not kind.startswith(MULTIPART.decode()):
+    if not _is_form(kind):
         return JSONResponse(checked(results[0]))
     answers = [
         {"error": {"code": one.code, "message": one.message}} if isinstance(one, Refusal) else one
@@ -42,7 +43,7 @@ async def predict(request: Request) -> Response:
 async def explain(request: Request) -> Response:
     """The square that the network sees, and the same with what in it speaks for a class."""
     service, kind = service_of(request), _content_type(request)
-    if kind.startswith(MULTIPART.decode()):
+    if _is_form(kind):
         raise RefusedError(415, "wrong-type", "one picture at a time is explained: send it alone.")
     service.check_room()
     body = await read_body(request, service.limits)
@@ -69,6 +70,10 @@ def _content_type(request: Request) -> str:
             415, "wrong-type", "send a picture as the body, or several in multipart/form-data."
         )
     return request.headers.get("content-type", "application/octet-stream").strip()
+
+
+def _is_form(kind: str) -> bool:
+    return kind.lower().startswith(MULTIPART.decode())
 
 
 async def health(_: Request) -> Response:

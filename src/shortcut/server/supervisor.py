@@ -1,6 +1,7 @@
 """Keeps a worker alive: starts it, hands it tasks, sees it die, starts the next."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import time
 from collections import deque
@@ -82,10 +83,9 @@ class Supervisor:
             if len(self.deaths) > self.limits.deaths:
                 gave_up()
                 return
-            try:
+            # Whatever it is (no memory, no processes): the next look finds it dead, and counts.
+            with contextlib.suppress(Exception):
                 await loop.run_in_executor(self._thread, self.start)
-            except ShortcutError:
-                continue  # the next look finds it dead
 
     def stop(self) -> None:
         """End the worker."""
