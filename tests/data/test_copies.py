@@ -86,7 +86,6 @@ def test_a_placeholder_that_is_there_a_hundred_times_hides_no_copy(
     assert len(group_copies(pairs)[0]) == 101
 
 
-@pytest.mark.nightly
 def test_frames_of_a_film_are_one_group_without_every_pair_of_them() -> None:
     noise, frame = np.random.default_rng(0), make_thumb(make_scene(0)).astype(int)
     film = [(frame + noise.normal(0, 4, frame.shape)).clip(0, 255) for _ in range(120)]

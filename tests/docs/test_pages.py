@@ -16,7 +16,6 @@ SLOW = frozenset(
     {
         *("index.md", "learn/layer-table.md"),
         *("learn/tutorial-hotdog.md", "learn/tutorial-cats-dogs.md"),
-        *("learn/tutorial-torchvision.md", "learn/modern-recipe.md"),
     }
 )
 """Pages whose commands train, or start a program twenty times: `make nightly` runs them."""
@@ -86,7 +85,7 @@ def test_the_page_does_what_it_shows(page: Path, desk: Path, reader: Environment
 def test_there_is_much_to_run():
     """If blocks were no longer found, every page would do what it shows."""
     daily = [page for page in WITH_CODE if name(page) not in SLOW]
-    assert sum(len(script(page)) for page in daily) >= 29
+    assert sum(len(script(page)) for page in daily) >= 48
     assert sum(len(script(page)) for page in WITH_CODE) >= 91
 
 

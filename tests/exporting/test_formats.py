@@ -101,17 +101,16 @@ def test_the_figures_are_of_the_pictures_held_back(export: Export, known_run: Pa
     assert differences[0] == pytest.approx(told["largest_difference"])
 
 
+@pytest.mark.parametrize("export", [("onnx", "int8")], indirect=True, ids=["onnx int8"])
 def test_eight_bits_in_onnx_are_for_onnx_runtime(export: Export) -> None:
-    if (export.to, export.precision) != ("onnx", "int8"):
-        return
     assert load_exported(export.file, cache=None).engine.name == "onnxruntime"
     with pytest.raises(ResourceError, match="take the package onnxruntime"):
         load_exported(export.file, engine="openvino", cache=None)
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("export", [("triton", "fp32")], indirect=True, ids=["triton"])
 def test_triton_finds_what_it_wants(export: Export) -> None:
-    if export.to != "triton":
-        return
     assert export.file == export.folder / "1" / "model.onnx"
     assert load_exported(export.folder, cache=None).classes == ("blue", "red")
     assert (export.folder / "config.pbtxt").read_text("utf-8").splitlines() == [

@@ -180,7 +180,6 @@ class Machine:
         assert self.process.returncode == 0, said
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize("rank", [0, 1])
 def test_torchrun_starts_them_anew(pair: Path, zygote: Zygote, tmp_path: Path, rank: int) -> None:
     """The real thing, with a process that kills itself the first time."""
