@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -151,6 +151,21 @@ class Classifier(Predictor):
         """What `pixels` gave of each picture -> (N, classes) float32; rows sum to one."""
         return self.answer(torch.from_numpy(np.stack(pixels))).numpy()
 
+    def facts(self) -> dict[str, Any]:
+        """What a file says of it, whatever its format: fields of a `ModelCard`."""
+        return {
+            "network": self.network,
+            "stem": self.stem,
+            "classes": self.classes,
+            "preprocess": PreprocessCard.model_validate(self.preprocess.as_dict()),
+            "mirror_below": self.mirror_below,
+            "temperature": self.temperature,
+            "sure_from": self.sure_from,
+            "metrics": self.metrics,
+            "created": self.created,
+            "version": self.version,
+        }
+
     def save(self, path: str | Path) -> None:
         """Write one `.safetensors` file that holds everything; an older file stays whole until
         then.
@@ -162,18 +177,9 @@ class Classifier(Predictor):
         known = self.familiarity
         try:
             card = ModelCard(
-                network=self.network,
-                stem=self.stem,
-                classes=self.classes,
-                preprocess=PreprocessCard.model_validate(self.preprocess.as_dict()),
-                mirror_below=self.mirror_below,
-                temperature=self.temperature,
-                sure_from=self.sure_from,
+                **self.facts(),
                 familiarity=FamiliarityCard.model_validate(known.figures()) if known else None,
                 recipe=self.recipe.model_dump(mode="json") if self.recipe else None,
-                metrics=self.metrics,
-                created=self.created,
-                version=self.version,
             )
         except ValidationError as error:
             raise ModelError(f"`{path}` is not written: {first_fault(error)}.") from error

@@ -76,6 +76,7 @@ def test_who_left_is_not_answered() -> None:
         for one in gone:
             one.cancel()
         await asyncio.sleep(0.01)
+        assert batcher.waiting == 2  # their places are free
         slow.go.set()
         await asyncio.gather(first, stays)
         assert slow.seen == [[b"first"], [b"stays"]]

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shortcut.card import ExportCard, NumberFormat, PreprocessCard
+from shortcut.card import ExportCard, NumberFormat
 from shortcut.classifier import Classifier, load
 from shortcut.data.sources import check_outside
 from shortcut.disk import digest_of_file, write_whole
@@ -166,18 +166,11 @@ ENGINES: Mapping[Target, Wanted] = {
 
 
 def _card(classifier: Classifier, precision: NumberFormat, source: str) -> ExportCard:
+    facts = classifier.facts()
+    if precision != "fp32":  # those of the original are not those of other numbers
+        facts["metrics"] = {}
     return ExportCard(
-        network=classifier.network,
-        stem=classifier.stem,
-        classes=classifier.classes,
-        preprocess=PreprocessCard.model_validate(classifier.preprocess.as_dict()),
-        mirror_below=classifier.mirror_below,
-        temperature=classifier.temperature,
-        sure_from=classifier.sure_from,
-        # Those of the original are not those of other numbers.
-        metrics=classifier.metrics if precision == "fp32" else {},
-        created=classifier.created,
-        version=classifier.version,
+        **facts,
         precision=precision,
         unlike_from=None if precision == "int8" else classifier.unlike_from,
         max_pixels=classifier.max_pixels,

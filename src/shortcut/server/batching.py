@@ -1,6 +1,7 @@
 """Requests that come at the same time go through the network together; the queue before it ends."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class BusyError(Exception):
         self.seconds = seconds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Waiting:
     task: Task
     answer: "asyncio.Future[Result]"
@@ -75,6 +76,8 @@ class Batcher:
         finally:
             for one in mine:
                 one.answer.cancel()
+                with contextlib.suppress(ValueError):  # its turn has come already
+                    self._queue.remove(one)
 
     async def run(self) -> None:
         """Answer until cancelled."""
