@@ -75,6 +75,19 @@ def test_nobody_is_told(shortcut: Run, run: Path, tiny_photos: Path, tmp_path: P
     assert not (home / "intel").exists()
 
 
+@pytest.mark.parametrize("to", ["openvino", "onnx", "torch-program"])
+def test_a_full_disk(shortcut: Run, run: Path, to: str) -> None:
+    """As no file may grow beyond 100 kB."""
+    words = f"{sys.executable} -m shortcut export {run} --to {to}"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 100; exec {words}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 5, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("shortcut: ") and "Traceback" not in done.stderr
+    assert not Path("exports").exists() or list(Path("exports").iterdir()) == []
+
+
 def test_mistakes(shortcut: Run, run: Path, tiny_photos: Path) -> None:
     for words, code, said in (
         (["export", run, "--to", "onnx", "--precision", "bf16"], 2, "`--to onnx` has no bf16"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from torch.export import ExportedProgram
 
 from shortcut.card import ExportCard
+from shortcut.errors import ResourceError
 from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -24,8 +25,15 @@ def as_openvino(program: ExportedProgram) -> "Model":
 
 
 def write_openvino(model: "Model", card: ExportCard, path: Path) -> None:
-    """Write it beside its weights; those of a network for bfloat16 take two bytes each."""
+    """Write it beside its weights; those of a network for bfloat16 take two bytes each.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
     import openvino
 
     model.set_rt_info(card.model_dump_json(), [METADATA])
-    openvino.save_model(model, path, compress_to_fp16=card.precision == "bf16")
+    try:
+        openvino.save_model(model, path, compress_to_fp16=card.precision == "bf16")
+    except RuntimeError as error:  # of C++, which does not tell why
+        raise ResourceError(f"cannot write `{path.name}`: is the disk full?") from error
