@@ -1,6 +1,7 @@
 """Beginning and end: what is said where it cannot start, and that nothing is lost where it stops,
 or where its worker does."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -14,6 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.server.conftest import Server, jpeg, started
+
+from shortcut.errors import ModelError
+from shortcut.server.limits import Limits
+from shortcut.server.supervisor import Supervisor, WorkerLostError
+from shortcut.server.tasks import Task
+from shortcut.server.worker import Model
 
 
 def ended(*words: object) -> tuple[int, str]:
@@ -101,6 +108,35 @@ class Crowd:
         self.stop.set()
         for thread in self.threads:
             thread.join()
+
+
+def test_a_worker_that_hangs_over_a_large_picture_is_replaced(model: Path) -> None:
+    """A stopped process does not even take what it is handed: no answer is waited for, and the
+    next worker gives one."""
+    supervisor = Supervisor(Model(model), Limits(hanging=0.5))
+    supervisor.start()
+
+    async def hang() -> None:
+        watching = asyncio.create_task(supervisor.watch(lambda: None))
+        assert supervisor.process_id is not None
+        os.kill(supervisor.process_id, signal.SIGSTOP)
+        with pytest.raises(WorkerLostError):
+            await supervisor.ask([Task("predict", bytes(8 << 20))])
+        while not supervisor.ready:
+            await asyncio.sleep(0.1)
+        (answer,) = await supervisor.ask([Task("predict", jpeg())])
+        assert isinstance(answer, dict) and "label" in answer
+        watching.cancel()
+
+    try:
+        asyncio.run(asyncio.wait_for(hang(), 60))
+    finally:
+        supervisor.stop()
+
+
+def test_a_worker_that_does_not_load_is_given_up(model: Path) -> None:
+    with pytest.raises(ModelError, match="ended while loading"):
+        Supervisor(Model(model), Limits(loading=0.05)).start()
 
 
 def stop_under_load(model: Path) -> Crowd:

@@ -1,7 +1,8 @@
 """What a request brings, read within limits, and never laid down on the disk."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,35 @@ if TYPE_CHECKING:
 MULTIPART = b"multipart/form-data"
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """All of it.
+class Memory:
+    """Bytes of bodies that are held, by all requests together.
+
+    Args:
+        most: that may be.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held = most, 0
+
+    def take(self, size: int) -> None:
+        """Hold so many more.
+
+        Raises:
+            RefusedError: there would be too many.
+        """
+        if self.held + size > self.most:
+            message = "too many bytes are waiting; try again."
+            raise RefusedError(429, "busy", message, retry_after=1)
+        self.held += size
+
+
+@asynccontextmanager
+async def held_body(request: Request, limits: Limits, memory: Memory) -> AsyncGenerator[bytes]:
+    """All of it; it counts as held until it is done with.
 
     Raises:
-        RefusedError: it is too long, or longer than it said, packed, or does not come to an end.
+        RefusedError: it is too long, or longer than it said, packed, does not come to an end, or
+            too much is held already.
     """
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusedError(415, "packed", "packed bodies are not opened; send the picture itself.")
@@ -35,14 +60,24 @@ async def read_body(request: Request, limits: Limits) -> bytes:
         raise too_long
     body = bytearray()
     try:
-        async with asyncio.timeout(limits.reading):
+        async with _in_time(limits.reading):
             async for piece in _pieces(request):
+                memory.take(len(piece))
                 body += piece
                 if len(body) > limits.body:
                     raise too_long
+        yield bytes(body)
+    finally:
+        memory.held -= len(body)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
     except TimeoutError:
         raise RefusedError(408, "too-slow", "the body did not arrive in time.") from None
-    return bytes(body)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -47,7 +48,10 @@ class Guards:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add_headers(MutableHeaders(scope=message), request_id)
+                headers = MutableHeaders(scope=message)
+                add_headers(headers, request_id)
+                if self.service.draining:
+                    headers["connection"] = "close"  # so that nobody holds a line that ends soon
             await send(message)
 
         if self._may_pass(scope):
@@ -73,20 +77,27 @@ class Guards:
         token, path = self.service.token, scope["path"]
         if token is None or path == "/" or path.startswith(OPEN[1:]):
             return True
-        given = Headers(scope=scope).getlist("authorization")
-        if len(given) != 1:
-            return False
-        # In constant time: how long a comparison takes would tell how much of it was right.
-        return hmac.compare_digest(given[0].encode(), f"Bearer {token}".encode())
+        return shows_token(Headers(scope=scope).getlist("authorization"), token)
 
-    def _add_headers(self, headers: MutableHeaders, request_id: str) -> None:
-        headers["x-request-id"] = request_id
-        for name, value in SAFE.items():
-            headers.setdefault(name, value)
-        if self.service.draining:
-            headers["connection"] = "close"  # so that nobody holds a line that ends soon
+
+def shows_token(given: Sequence[str], token: str) -> bool:
+    """Whether the values of `authorization` are one, and that of who knows the token."""
+    # In constant time: how long a comparison takes would tell how much of it was right.
+    return len(given) == 1 and hmac.compare_digest(given[0].encode(), f"Bearer {token}".encode())
+
+
+def add_headers(headers: MutableHeaders, request_id: str) -> None:
+    """What every response has."""
+    headers["x-request-id"] = request_id
+    for name, value in SAFE.items():
+        headers.setdefault(name, value)
+
+
+def new_request_id() -> str:
+    """For a request without one."""
+    return secrets.token_hex(8)
 
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
-    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if REQUEST_ID.fullmatch(given) else new_request_id()

@@ -9,6 +9,8 @@ class Limits:
 
     body: int = 32 << 20
     """Bytes of a request; beyond: 413."""
+    memory: int = 256 << 20
+    """Bytes of all bodies that are held at the same time; beyond: 429."""
     pictures: int = 32
     """In one request; beyond: 413."""
     queue: int = 64
@@ -26,6 +28,8 @@ class Limits:
     """After SIGTERM: so long new requests are still taken, while `/readyz` already says no."""
     hanging: float = 30.0
     """A worker that does not answer for so long is killed."""
+    loading: float = 600.0
+    """A worker that has not loaded the model by then is killed."""
     deaths: int = 5
     """Of workers, within `ROLLING` seconds; beyond, the server gives up."""
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from shortcut.data.preprocess import Pixels
 from shortcut.runtime.engine import DISTANCE, IMAGES, PROBABILITIES
-from shortcut.server.bodies import read_body
+from shortcut.server.bodies import held_body
 from shortcut.server.refusals import RefusedError
 from shortcut.server.routes import service_of
 from shortcut.server.service import Service, checked
@@ -70,10 +70,11 @@ async def infer(request: Request) -> Response:
     service.check_room()
     side, most = service.supervisor.facts["image_size"], service.limits.pictures
     largest = min(service.limits.body, DIGITS * most * side * side * 3 + REST)
-    body = await read_body(request, replace(service.limits, body=largest))
-    asked, pixels = await asyncio.to_thread(_read, body, service)
-    tasks = [Task("judge", picture) for picture in pixels]
-    results = [checked(one) for one in await service.answer(request, tasks)]
+    limits = replace(service.limits, body=largest)
+    async with held_body(request, limits, service.memory) as body:
+        asked, pixels = await asyncio.to_thread(_read, body, service)
+        tasks = [Task("judge", picture) for picture in pixels]
+        results = [checked(one) for one in await service.answer(request, tasks)]
     answers = [value for one in results for value in one["probabilities"]]
     facts = service.supervisor.facts
     outputs = [_tensor(PROBABILITIES, "FP32", [len(results), len(facts["classes"])], answers)]

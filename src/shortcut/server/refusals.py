@@ -24,13 +24,19 @@ class RefusedError(Exception):
 
 def refusal(request: Request, error: RefusedError) -> Response:
     """As the client sees it."""
+    return refusal_to(request.scope.get("state", {}).get("request_id", ""), error)
+
+
+def refusal_to(request_id: str, error: RefusedError) -> Response:
+    """The same, where there is no more of the request than its number."""
     headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    # The rest of a body that was not read would be taken for the next request.
-    if error.status in (408, 413, 429):
+    # What is not read of other bodies is thrown away as it comes: a client that were cut off while
+    # it still sends would never see why.
+    if error.status == 408:
         headers["connection"] = "close"
     told = {
         "error": {"code": error.code, "message": error.message},
-        "request_id": request.scope.get("state", {}).get("request_id", ""),
+        "request_id": request_id,
     }
     return JSONResponse(told, error.status, headers)
 

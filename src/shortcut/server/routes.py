@@ -6,7 +6,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shortcut.server.bodies import MULTIPART, pictures_in, read_body
+from shortcut.server.bodies import MULTIPART, held_body, pictures_in
 from shortcut.server.refusals import RefusedError
 from shortcut.server.service import Service, checked
 from shortcut.server.tasks import Refusal, Task
@@ -28,9 +28,9 @@ async def predict(request: Request) -> Response:
     """Of a picture its answer; of a form with files a list, an answer or an error for each."""
     service, kind = service_of(request), _content_type(request)
     service.check_room()
-    body = await read_body(request, service.limits)
-    pictures = await asyncio.to_thread(pictures_in, body, kind, service.limits)
-    results = await service.answer(request, [Task("predict", one) for one in pictures])
+    async with held_body(request, service.limits, service.memory) as body:
+        pictures = await asyncio.to_thread(pictures_in, body, kind, service.limits)
+        results = await service.answer(request, [Task("predict", one) for one in pictures])
     if not _is_form(kind):
         return JSONResponse(checked(results[0]))
     answers = [
@@ -46,10 +46,10 @@ async def explain(request: Request) -> Response:
     if _is_form(kind):
         raise RefusedError(415, "wrong-type", "one picture at a time is explained: send it alone.")
     service.check_room()
-    body = await read_body(request, service.limits)
-    (picture,) = pictures_in(body, kind, service.limits)
-    task = Task("explain", picture, request.query_params.get("class"))
-    (result,) = await service.answer(request, [task])
+    async with held_body(request, service.limits, service.memory) as body:
+        (picture,) = pictures_in(body, kind, service.limits)
+        task = Task("explain", picture, request.query_params.get("class"))
+        (result,) = await service.answer(request, [task])
     return JSONResponse(checked(result))
 
 

@@ -10,11 +10,11 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shortcut.errors import RecipeError, ResourceError
 from shortcut.server.application import make_application
 from shortcut.server.batching import Batcher
+from shortcut.server.connection import connection_to
 from shortcut.server.limits import Limits
 from shortcut.server.meters import Meters
 from shortcut.server.service import Service
@@ -79,7 +79,7 @@ class _Server(uvicorn.Server):
         limits = service.limits
         config = uvicorn.Config(
             make_application(service, origins=origins, gave_up=self._give_up),
-            http=_protocol(limits),
+            http=connection_to(service),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -138,47 +138,6 @@ class _Server(uvicorn.Server):
 
     def _give_up(self) -> None:
         self.gave_up = self.should_exit = True
-
-
-def _protocol(limits: Limits) -> type[H11Protocol]:
-    class Patient(H11Protocol):
-        """uvicorn's, which waits for ever for the rest of a request's headers; this does not."""
-
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._wait()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self._answering():
-                self._stop_waiting()
-            elif self._timer is None:
-                self._wait()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def _wait(self) -> None:
-            self._timer = self.loop.call_later(limits.reading, self._close)
-
-        def _stop_waiting(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-        def _close(self) -> None:
-            self._timer = None
-            if not self._answering():
-                self.transport.close()
-
-        def _answering(self) -> bool:
-            cycle: Any = self.cycle  # None before the first request, whatever its type says
-            return cycle is not None and not cycle.response_complete
-
-    return Patient
 
 
 def _waiting_at(places: Sequence[socket.socket]) -> Iterator[socket.socket]:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 
 from shortcut.server.batching import Batcher, BusyError
+from shortcut.server.bodies import Memory
 from shortcut.server.limits import Limits
 from shortcut.server.meters import Meters
 from shortcut.server.refusals import RefusedError
@@ -28,6 +29,10 @@ class Service:
     limits: Limits
     token: str | None = field(default=None, repr=False)
     draining: bool = False
+    memory: Memory = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.limits.memory)
 
     @property
     def ready(self) -> bool:

@@ -38,6 +38,8 @@ class Supervisor:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._process: BaseProcess | None = None
         self._pipe: Any = None
+        self._asked = 0.0
+        """When the worker was handed the tasks that it works at; 0: it works at none."""
 
     def start(self) -> None:
         """Start a worker, and wait until it can answer.
@@ -53,6 +55,8 @@ class Supervisor:
         theirs.close()  # else the end of the worker would not be the end of the pipe
         self._process, self._pipe = process, pipe
         try:
+            if not pipe.poll(self.limits.loading):
+                process.kill()  # then the pipe ends
             told = pipe.recv()
         except (EOFError, OSError) as error:
             raise ModelError("the process that holds the model ended while loading it.") from error
@@ -77,6 +81,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOKING)
             if self._process is not None and self._process.is_alive():
+                if self._asked and time.monotonic() - self._asked > self.limits.hanging:
+                    self._process.kill()
                 continue
             self.ready = False
             self._count()
@@ -108,20 +114,18 @@ class Supervisor:
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
             raise WorkerLostError
+        self._asked = time.monotonic()
         try:
+            # Neither ends by itself where the worker hangs: `watch` kills it then.
             pipe.send(tasks)
-            if pipe.poll(self.limits.hanging):
-                return pipe.recv()
+            return pipe.recv()
         except (EOFError, OSError) as error:
-            self._lose(process)
+            self.ready = False
+            process.kill()
+            process.join(1)
             raise WorkerLostError from error
-        self._lose(process)
-        raise WorkerLostError
-
-    def _lose(self, process: BaseProcess) -> None:
-        self.ready = False
-        process.kill()
-        process.join(1)
+        finally:
+            self._asked = 0.0
 
     def _count(self) -> None:
         now = time.monotonic()
