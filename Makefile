@@ -3,7 +3,9 @@
 
 SHELL  := bash
 PYTHON ?= python3
-BENCH  ?= $(filter-out benchmarks/pairs.py,$(sort $(wildcard benchmarks/*.py)))
+# These ask a trained or exported model: one file at a time, with MODEL.
+ASKING := $(addprefix benchmarks/,cold.py latency.py serving.py serving_faults.py soak.py)
+BENCH  ?= $(filter-out benchmarks/pairs.py $(ASKING),$(sort $(wildcard benchmarks/*.py)))
 
 BIN    := .venv/bin
 
@@ -66,16 +68,16 @@ test: .venv/.dev  ## install with the dev extra, then every check and every test
 check: .venv/.dev  ## lint, format and types, changing nothing
 	$(checks)
 
-nightly: .venv/.browser  ## the tests that take minutes, some of them in Chromium
+nightly: .venv/.nightly  ## the tests that take minutes, some of them in Chromium
 	$(BIN)/python -m pytest $(spread) -m nightly
 
 docs: .venv/.dev  ## build the pages that teach, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@printf 'pages   site/index.html\n'
 
-bench: .venv/.dev  ## every benchmark on photos of yours: make bench DATA=FOLDER [BENCH=FILE]
+bench: .venv/.dev  ## benchmarks on photos of yours: make bench DATA=FOLDER [BENCH=FILE [MODEL=FILE]]
 	@set -eu; for file in $(BENCH); do \
-		printf '\n== %s\n' "$$file"; $(BIN)/python "$$file" '$(DATA)'; \
+		printf '\n== %s\n' "$$file"; $(BIN)/python "$$file" '$(DATA)' $(if $(MODEL),'$(MODEL)'); \
 	done
 
 clean:  ## remove the demo, caches and .venv; never runs/
@@ -99,9 +101,9 @@ clean:  ## remove the demo, caches and .venv; never runs/
 	$(call install,.)
 	@touch $@
 
-.venv/.browser: .venv/.dev
-	@echo 'installing what drives a browser'
-	$(call install,.[dev,browser])
+.venv/.nightly: .venv/.dev
+	@echo 'installing what the longest tests take'
+	$(call install,.[dev,nightly])
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt

@@ -3,8 +3,9 @@ file on?
 
 Sides: `torch`, torchvision's network as tutorials ask it (eager, float32, their transforms);
 `timm`, the same by timm; `onnxruntime` and `openvino` by hand, with the same weights, preprocessed
-by the tutorials' transforms (OpenVINO in float32, bfloat16 and, by NNCF, eight bits); `shortcut`,
-what `shortcut export` wrote. In turn, processes of their own, as many threads as there are cores;
+by the tutorials' transforms (OpenVINO in float32, bfloat16 and, by NNCF, eight bits);
+`ultralytics`, its smallest classifier, which is another network; `shortcut`, what `shortcut export`
+wrote. In turn, processes of their own, as many threads as there are cores;
 milliseconds of the median, once warm.
 
     python benchmarks/latency.py DATA MODEL [--rounds 5] [--times 15] [--sides ...]
@@ -18,17 +19,19 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from loading import find_files
 from pairs import Figures, median, ratio, report, run_in_turn
+from time_to_accuracy import PEERS, peers_python
 
 BATCHES = (1, 32)
 OURS = {f"shortcut {kind}": kind for kind in ("fp32", "bf16", "int8")}
 BY_HAND = {f"openvino {kind}": kind for kind in ("fp32", "bf16", "int8")}
-SIDES = ("torch", "timm", "onnxruntime", *BY_HAND, *OURS)
+SIDES = ("torch", "timm", "ultralytics", "onnxruntime", *BY_HAND, *OURS)
 HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 Ask = Callable[[list[Path]], object]
@@ -143,7 +146,7 @@ def ours(folder: Path) -> Sides:
 
 
 def make_side(side: str, place: Path, files: list[Path]) -> Sides:
-    facts = json.loads((place / "facts.json").read_text())
+    facts = facts_of(place)
     size, resize, name = facts["size"], facts["resize"], facts["network"]
     if side in OURS:
         return ours(place / OURS[side])
@@ -177,22 +180,46 @@ def time_side(side: str, place: Path, files: list[Path], times: int) -> Figures:
     return found
 
 
-def prepare(model: Path, place: Path) -> None:
-    """Everything that is not timed: exports, and the weights for others."""
+def prepare(model: Path, place: Path, exports: Mapping[str, str]) -> Path:
+    """Everything that is not timed: exports into folders of these names, and for others the weights
+    and what goes with them; the model file."""
     from shortcut import export_torchvision, load
     from shortcut.events import run_silently
     from shortcut.exporting import exporting
     from shortcut.runfolder import find_model
 
-    classifier = load(find_model(model))
+    file = find_model(model)
+    classifier = load(file)
     export_torchvision(classifier, place / "weights.safetensors")
     view = classifier.preprocess
     facts = {"network": classifier.network, "size": view.image_size, "resize": view.resize}
     (place / "facts.json").write_text(json.dumps(facts))
-    for kind in OURS.values():
-        run_silently(
-            exporting(model, "openvino", precision=kind, output=place / kind, min_agreement=0.5)
-        )
+    for name, to in exports.items():
+        kind = name if name in OURS.values() else "fp32"
+        story = exporting(model, to, precision=kind, output=place / name, min_agreement=0.5)
+        run_silently(story)
+    return file
+
+
+def facts_of(place: Path) -> dict[str, Any]:
+    """What `prepare` wrote of the network."""
+    return json.loads((place / "facts.json").read_text())
+
+
+def by_ultralytics(place: Path, times: int, files: list[Path]) -> list[str]:
+    """The command; another network, smaller than all others here."""
+    script, size = PEERS / "predict_ultralytics.py", facts_of(place)["size"]
+    return [str(word) for word in (peers_python(), script, size, times, *files[: max(BATCHES)])]
+
+
+def cells(found: Mapping[str, list[Figures]], side: str, keys: Sequence[str]) -> list[str]:
+    """Milliseconds, then so many times as fast as torch; empty where a side was not asked."""
+    known = found[side][0]
+    times = [f"{median(found[side], key):.1f}" if key in known else "" for key in keys]
+    faster = [
+        f"{ratio(found['torch'], found[side], key):.2f}" if key in known else "" for key in keys
+    ]
+    return [*times, *faster]
 
 
 def main() -> None:
@@ -210,17 +237,16 @@ def main() -> None:
         print(json.dumps(time_side(options.side, options.model, files, options.times)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        prepare(options.model, Path(folder))
+        place = Path(folder)
+        prepare(options.model, place, dict.fromkeys(OURS.values(), "openvino"))
         base = [sys.executable, __file__, str(options.data), folder]
         base += ["--times", str(options.times), "--side"]
-        found = run_in_turn({side: [*base, side] for side in options.sides}, options.rounds)
+        commands = {side: [*base, side] for side in options.sides}
+        if "ultralytics" in commands:
+            commands["ultralytics"] = by_ultralytics(place, options.times, files)
+        found = run_in_turn(commands, options.rounds)
     keys = [f"{what}{batch}" for batch in BATCHES for what in ("", "file ")]
-    rows = []
-    for side, figures in found.items():
-        cells = [f"{median(figures, key):.1f}" for key in keys]
-        # Of times: so many times as fast as torch.
-        faster = [f"{ratio(found['torch'], figures, key):.2f}" for key in keys]
-        rows.append([side, *cells, *faster])
+    rows = [[side, *cells(found, side, keys)] for side in found]
     header = ["side", *(f"ms, {key}" for key in keys), *(f"to torch, {key}" for key in keys)]
     report("latency", header, rows, found)
 

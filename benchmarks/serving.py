@@ -176,6 +176,12 @@ async def open_loop(port: int, pictures: list[Picture], rate: float, seconds: fl
     return seen
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def start(side: str, model: Path, port: int) -> subprocess.Popen[bytes]:
     if side == "shortcut":
         command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", str(port)]
@@ -211,9 +217,7 @@ def figures(seen: Seen, seconds: float) -> Figures:
 
 def measure(side: str, options: argparse.Namespace, pictures: list[Picture]) -> dict[str, Figures]:
     """One server: warmed up, then each load."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = start(side, options.model, port)
     try:
         asyncio.run(closed_loop(port, pictures, options.clients, 2.0))

@@ -116,9 +116,11 @@ def _inference(facts: dict[str, Any]) -> Schema:
         shape={
             "type": "array",
             "prefixItems": [
-                {"type": "integer", "minimum": 1},
+                {"type": "integer", "minimum": 1, "maximum": facts["most_pictures"]},
                 *[{"const": n} for n in (side, side, 3)],
             ],
+            "items": False,
+            "minItems": 4,
         },
         data=data,
     )

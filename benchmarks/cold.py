@@ -1,0 +1,89 @@
+"""How long, and with how much memory, does one prediction take from nothing?
+
+Whole processes that read a model and a photo, answer and end: `shortcut predict` of each export and
+of the model file; torchvision's and timm's network as tutorials ask it, with the same weights;
+ultralytics' smallest classifier. In turn, medians of rounds on a warm disk: each is run once before
+the first. Memory is the largest that a process held.
+
+    python benchmarks/cold.py DATA MODEL [--rounds 5] [--sides ...]
+
+MODEL is a run folder, or one of its model files, of a network that torchvision has. ultralytics
+lives in the peers' environment.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from latency import facts_of, prepare
+from loading import find_files
+from pairs import Figures, median, report
+from time_to_accuracy import PEERS, peers_python
+
+SHORTCUT = ("-m", "shortcut", "predict")
+SIDES = ("openvino", "onnx", "torch", "torchvision", "timm", "ultralytics")
+
+
+def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
+    """What answers about the photo."""
+    facts = facts_of(place)
+    if side == "ultralytics":
+        words = [peers_python(), PEERS / "predict_ultralytics.py", facts["size"], 0, photo]
+    elif side in ("torchvision", "timm"):
+        weights = place / "weights.safetensors"
+        view = (facts["size"], facts["resize"])
+        script = PEERS / "predict_network.py"
+        words = [sys.executable, script, side, facts["network"], weights, *view, photo]
+    else:
+        exported = {"openvino": place / "fp32" / "model.xml", "onnx": place / "onnx" / "model.onnx"}
+        words = [sys.executable, *SHORTCUT, exported.get(side, model), photo]
+    return [str(word) for word in words]
+
+
+def run_whole(words: Sequence[str]) -> Figures:
+    """Seconds from start to exit, and megabytes."""
+    started = time.perf_counter()
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: ended with {process.returncode}")
+    return {"seconds": seconds, "MB": used.ru_maxrss / 1024}
+
+
+def main() -> None:
+    """Run all sides in turn and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
+    options = parser.parse_args()
+    (photo,) = find_files(options.data, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        os.environ["SHORTCUT_CACHE"] = str(place / "cache")
+        model = prepare(options.model, place, {"fp32": "openvino", "onnx": "onnx"})
+        commands = {side: command(side, place, model, photo) for side in options.sides}
+        found: dict[str, list[Figures]] = {side: [] for side in commands}
+        for number in range(options.rounds + 1):
+            for side, words in commands.items():
+                figures = run_whole(words)
+                print(f"round {number}  {side:<12} {figures}", file=sys.stderr, flush=True)
+                if number:
+                    found[side].append(figures)
+    rows = [
+        [side, f"{median(rounds, 'seconds'):.2f}", f"{median(rounds, 'MB'):.0f}"]
+        for side, rounds in found.items()
+    ]
+    report("cold", ["side", "seconds", "MB"], rows, found)
+
+
+if __name__ == "__main__":
+    main()
