@@ -106,6 +106,7 @@ ANYWHERE = ("",)
 DOORS: dict[str, tuple[str, ...]] = {
     "PIL": ("data",),
     "filelock": ("lock",),
+    "h11": ("server.connection",),
     "jinja2": ("pages.rendering",),
     "matplotlib": ("report", "diagram.paint", "fonts"),
     "mlflow": ("tracking.mlflow",),
@@ -125,7 +126,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "torch": ANYWHERE,
     "torchvision": ANYWHERE,
     "typer": ("cli",),
-    "uvicorn": ("server.running",),
+    "uvicorn": ("server.connection", "server.running"),
     "yaml": ("recipe",),
 }
 

@@ -61,7 +61,13 @@ def export(
     from shortcut.events import heard, run_silently
 
     if to == TORCHVISION:
-        _refuse_idle(precision, data, part != "auto" or min_agreement != "99%")
+        _refuse_idle(
+            precision,
+            data=data is not None,
+            part=part != "auto",
+            min_agreement=min_agreement != "99%",
+            lang=lang != "en",
+        )
         _to_torchvision(model, output, force, format_)
         return
     from shortcut.exporting import exporting
@@ -103,13 +109,14 @@ def _print(done: "Export") -> None:
     console.print_line(f"try it: shortcut predict {done.file} a.jpg")
 
 
-def _refuse_idle(precision: str, data: str | None, checked: bool) -> None:
+def _refuse_idle(precision: str, **given: bool) -> None:
     from shortcut.errors import RecipeError
 
     if precision != "fp32":
         raise RecipeError("`--to torchvision` writes the weights as they are: float32.")
-    for option, given in (("data", data is not None), ("part` or `--min-agreement", checked)):
-        if given:
+    for name, idle in given.items():
+        if idle:
+            option = name.replace("_", "-")
             raise RecipeError(
                 f"`--{option}` has no effect with `--to torchvision`: it writes weights only."
             )

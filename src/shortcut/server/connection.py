@@ -11,53 +11,57 @@ from shortcut.server.overload import refused_at_once
 from shortcut.server.service import Service
 
 
-def connection_to(service: Service) -> type[H11Protocol]:
-    """The class of which uvicorn makes one for each connection."""
+class Connection(H11Protocol):
+    """One of a server's."""
 
-    class Connection(H11Protocol):
-        _timer: asyncio.TimerHandle | None = None
+    service: Service
+    """Set by `connection_to`: uvicorn makes connections of a class, and knows no arguments."""
+    _timer: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        if self._idle() and (refusal := refused_at_once(data, self.service)):
+            self._unset_keepalive_if_required()
+            self._stop_waiting()
+            self._wait()
+            self.transport.write(refusal)
+            return
+        super().data_received(data)
+        if self._answering():
+            self._stop_waiting()
+        elif self._timer is None:
             self._wait()
 
-        def data_received(self, data: bytes) -> None:
-            if self._idle() and (refusal := refused_at_once(data, service)):
-                self._unset_keepalive_if_required()
-                self._stop_waiting()
-                self._wait()
-                self.transport.write(refusal)
-                return
-            super().data_received(data)
-            if self._answering():
-                self._stop_waiting()
-            elif self._timer is None:
-                self._wait()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
+    def _wait(self) -> None:
+        self._timer = self.loop.call_later(self.service.limits.reading, self._close)
 
-        def _wait(self) -> None:
-            self._timer = self.loop.call_later(service.limits.reading, self._close)
-
-        def _stop_waiting(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-
-        def _close(self) -> None:
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
             self._timer = None
-            if not self._answering():
-                self.transport.close()
 
-        def _answering(self) -> bool:
-            cycle: Any = self.cycle  # None before the first request, whatever its type says
-            return cycle is not None and not cycle.response_complete
+    def _close(self) -> None:
+        self._timer = None
+        if not self._answering():
+            self.transport.close()
 
-        def _idle(self) -> bool:
-            """Whether the next byte begins a request."""
-            begun = self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]
-            return not (begun or self._answering() or self.transport.is_closing())
+    def _answering(self) -> bool:
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        return cycle is not None and not cycle.response_complete
 
-    return Connection
+    def _idle(self) -> bool:
+        """Whether the next byte begins a request."""
+        begun = self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]
+        return not (begun or self._answering() or self.transport.is_closing())
+
+
+def connection_to(service: Service) -> type[Connection]:
+    """The class of which uvicorn makes one for each connection."""
+    return type("Connection", (Connection,), {"service": service})
