@@ -6,9 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from tests.classifier.made import make, noise
 from tests.cues import SIDE, SQUARE, Cued, blank_classifier, cue_classifier, make_cued
 from torch import nn
@@ -16,7 +13,8 @@ from torch import nn
 from shortcut.classifier import Classifier, load
 from shortcut.data.preprocess import Preprocess
 from shortcut.events import Progress
-from shortcut.heatmaps import find_spot, grad_cam, map_cells, occluding, occlusion
+from shortcut.heat import find_spot
+from shortcut.heatmaps import grad_cam, map_cells, occluding, occlusion
 from shortcut.models import create_model
 
 CUED = [make_cued(seed) for seed in range(100)]
@@ -195,28 +193,3 @@ def test_covers_of_any_size(patch: int, places: int) -> None:
 def test_a_cover_without_size_or_larger_than_the_picture(patch: int) -> None:
     with pytest.raises(ValueError, match="between 1 and 64"):
         occlusion(blank_classifier(), CUED[0].pixels, patch=patch)
-
-
-@given(arrays(np.float32, (12, 12), elements=st.floats(0, 1, width=32)))
-def test_a_spot_is_the_smallest_part_with_half_of_the_heat(heat: np.ndarray) -> None:
-    spot = find_spot(heat)
-    if spot is None:
-        assert not heat.any()
-        return
-    x, y = spot.hottest
-    assert heat[y, x] == heat.max()
-    count = round(spot.share * heat.size)
-    ordered = np.sort(heat, axis=None)[::-1].astype(np.float64)
-    assert ordered[:count].sum() >= 0.4999 * ordered.sum()
-    assert ordered[: count - 1].sum() <= 0.5001 * ordered.sum()
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "place"),
-    [(0, 0, "upper left"), (5, 5, "middle"), (11, 5, "right"), (5, 11, "lower")],
-)
-def test_places_in_words(x: int, y: int, place: str) -> None:
-    heat = np.zeros((12, 12), np.float32)
-    heat[y, x] = 0.3
-    assert str(find_spot(heat)) == f"{place}, 1 % of the picture holds half of the heat"
-    assert str(find_spot(np.ones_like(heat))).startswith("spread out, 50 % of the picture")

@@ -130,6 +130,9 @@ class ExportCard(ModelCard):
     max_pixels: Annotated[int, Field(ge=1)] | None = None
     source: Short = ""
     """SHA-256 of the model file that it was made of."""
+    cells: tuple[Finite, Positive] | None = None
+    """Pixel in which the first cell of the evidence has its centre, and pixels from one to the
+    next; None: the graph gives no evidence."""
 
 
 def read_export_card(path: Path, text: str | None) -> ExportCard:

@@ -14,7 +14,8 @@ from shortcut.data.preprocess import Pixels
 from shortcut.data.sources import check_outside
 from shortcut.errors import DataError, DecodeError, RecipeError
 from shortcut.events import Event, Notice, Progress, Saved
-from shortcut.heatmaps import Heat, Spot, find_spot, grad_cam, map_cells, occluding
+from shortcut.heat import Heat, Spot, find_spot
+from shortcut.heatmaps import grad_cam, map_cells, occluding
 from shortcut.prediction import STANDARD_INPUT, find_pictures, named, read_pixels
 from shortcut.predictor import Prediction
 from shortcut.report.overlay import draw_plate

@@ -7,7 +7,7 @@ reason.
 
 import copy
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,18 +17,13 @@ from torch import Tensor
 from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Pixels
 from shortcut.events import Progress, run_silently
+from shortcut.heat import Heat, enlarged, heat_of
 from shortcut.models.resnet import ResNet
 from shortcut.models.windows import window_of
 from shortcut.precision import EXACT
 
-Heat = NDArray[np.float32]
-"""Height x width, 0 to 1."""
 PATCH = 6
 """A cover has the side of the picture divided by this: some 140 covers a picture."""
-SPREAD = 0.3
-"""Where half of the heat takes more of the picture than this, no one place is hot; evenly spread
-it takes 0.5."""
-ROWS, COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 
 
 def grad_cam(
@@ -61,10 +56,7 @@ def grad_cam(
     if targets is None:
         targets = classifier.probabilities(list(images)).argmax(1)
     cells = _evidence(classifier, images, np.asarray(targets, np.int64))
-    first, step = _cell_centres(classifier.model)
-    maps = _enlarged(cells, images.shape[1], first, step)
-    hottest = maps.max((1, 2), keepdims=True)
-    return np.divide(maps, hottest, out=np.zeros_like(maps), where=hottest > 0)
+    return heat_of(cells, images.shape[1], cell_centres(classifier.model))
 
 
 @torch.inference_mode()
@@ -137,40 +129,13 @@ def occluding(
     yield Progress("covering", len(places), len(places))
     falls = (scores[0] - np.concatenate(scores[1:])).clip(0).reshape(1, along, along)
     step = (side - patch) / max(1, along - 1)
-    return _enlarged(falls, side, (patch - 1) / 2, step or 1.0)[0]
-
-
-@dataclass(frozen=True)
-class Spot:
-    """The hot part of a map."""
-
-    place: str
-    """`upper left`, `middle`, ...: which ninth of the picture the hottest point lies in."""
-    hottest: tuple[int, int]
-    """Its pixel: x from the left, y from the top."""
-    share: float
-    """Of the picture, 0 to 1: the smallest part that holds half of the heat."""
-
-    def __str__(self) -> str:
-        place = self.place if self.share <= SPREAD else "spread out"
-        return f"{place}, {100 * self.share:.0f} % of the picture holds half of the heat"
-
-
-def find_spot(heat: Heat) -> Spot | None:
-    """Where a map (S, S) is hot; None where it is 0 everywhere."""
-    if not heat.any():
-        return None
-    top, left = divmod(int(heat.argmax()), heat.shape[1])
-    row, column = ROWS[3 * top // heat.shape[0]], COLUMNS[3 * left // heat.shape[1]]
-    sums = np.cumsum(np.sort(heat, axis=None)[::-1], dtype=np.float64)
-    share = (int(np.searchsorted(sums, sums[-1] / 2)) + 1) / heat.size
-    return Spot(f"{row} {column}".strip() or "middle", (left, top), share)
+    return enlarged(falls, side, (patch - 1) / 2, step or 1.0)[0]
 
 
 def _evidence(
     classifier: Classifier, images: NDArray[np.uint8], targets: NDArray[np.int64]
 ) -> Heat:
-    """(N, S, S, 3) -> (N, h, w): the part of each cell in the output of a class, where positive."""
+    """(N, S, S, 3) -> (N, h, w): the part of each cell in the output of a class."""
     # Whatever mode the caller is in: here slopes are wanted, and float32.
     with torch.inference_mode(False), EXACT.autocast(classifier.device):
         model = _outside_inference(classifier.model.eval())
@@ -181,7 +146,7 @@ def _evidence(
             features = features.detach().requires_grad_()
             chosen = _outputs(model, features)[torch.arange(len(images)), torch.from_numpy(targets)]
             (slopes,) = torch.autograd.grad(chosen.sum(), features)
-        return (slopes * features.detach()).sum(1).relu().cpu().numpy()
+        return (slopes * features.detach()).sum(1).cpu().numpy()
 
 
 def _outputs(model: ResNet, features: Tensor) -> Tensor:
@@ -204,7 +169,7 @@ def _outside_inference(model: ResNet) -> ResNet:
     return copy.deepcopy(model) if next(model.parameters()).is_inference() else model
 
 
-def _cell_centres(model: ResNet) -> tuple[float, float]:
+def cell_centres(model: ResNet) -> tuple[float, float]:
     """The pixel in whose middle the first cell of the features looks, and pixels from one to the
     next.
 
@@ -220,21 +185,3 @@ def _cell_centres(model: ResNet) -> tuple[float, float]:
         first += step * ((window.side - 1) / 2 - window.padding[0])
         step *= window.stride[0]
     return first, step
-
-
-def _enlarged(cells: Heat, side: int, first: float, step: float) -> Heat:
-    """(N, h, w) -> (N, side, side), bilinear between the centres of cells, even beyond the last.
-
-    Args:
-        first: pixel in which the first centre lies.
-        step: pixels from one centre to the next.
-    """
-    at = (np.arange(side) - first) / step
-
-    def weights(count: int) -> Heat:
-        clipped = at.clip(0, count - 1)[:, np.newaxis]
-        return (1 - np.abs(clipped - np.arange(count))).clip(0).astype(np.float32)
-
-    height, width = cells.shape[1:]
-    enlarged: Heat = np.matmul(weights(height) @ cells, weights(width).T)
-    return enlarged

@@ -21,6 +21,7 @@ from shortcut.data.thumbnails import as_jpeg, make_thumbnail
 from shortcut.disk import digest_of_file, write_whole
 from shortcut.errors import DecodeError, ModelError
 from shortcut.events import EpochEnd, Event, Progress, Saved
+from shortcut.heat import overlay_heat
 from shortcut.heatmaps import grad_cam
 from shortcut.job import Job
 from shortcut.labels import rank_labels
@@ -171,8 +172,6 @@ def _findings(folder: Path, say: Say) -> "list[Found] | None":
 
 def _pictured(best: Classifier, sample: Sample, called: int) -> tuple[bytes | None, bytes | None]:
     """A small copy, and what speaks for the answer in what the network sees of the picture."""
-    from shortcut.report.overlay import overlay_heat
-
     try:
         pixels = best.pixels(sample.path)
     except DecodeError:

@@ -96,6 +96,13 @@ def test_a_class_that_there_is_not(
     assert not Path("explained").exists()
 
 
+def test_an_export_is_explained_by_the_server(shortcut: Run, photos: Path) -> None:
+    Path("model.xml").write_text("<net/>")
+    result = shortcut("explain", "model.xml", photos)
+    assert result.code == 4 and "`shortcut serve` shows where" in result.last_error_line
+    assert not Path("explained").exists()
+
+
 def test_nothing_is_written_among_the_pictures(shortcut: Run, model: Path, photos: Path) -> None:
     before = digest_of(photos)
     for given, output in (

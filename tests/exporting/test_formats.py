@@ -13,6 +13,7 @@ from shortcut import load
 from shortcut.classifier import Classifier
 from shortcut.errors import ResourceError
 from shortcut.exporting import Export
+from shortcut.heatmaps import grad_cam
 from shortcut.runtime.engine import EngineName
 from shortcut.runtime.loading import READERS, load_exported
 from shortcut.runtime.shipped import Shipped
@@ -51,6 +52,20 @@ def test_answers_are_those_of_the_original(
                 original.predict_pixels(pixels), exported.predict_pixels(pixels), strict=True
             ):
                 assert (one.label, one.sure, one.unlike) == (two.label, two.sure, two.unlike)
+
+
+def test_heat_is_that_of_the_original(
+    export: Export, original: Classifier, engines: Iterator[Shipped]
+) -> None:
+    pixels = [original.pixels(noise(30 + 7 * k, 60 - 3 * k)) for k in range(6)]
+    expected = grad_cam(original, pixels)
+    for exported in engines:
+        assert exported.explains == (export.to != "triton")
+        if exported.explains:
+            targets = original.judge_pixels(np.stack(pixels))[0].argmax(1)
+            found = exported.heat(pixels, targets)
+            apart = 1e-4 if export.precision == "fp32" else 0.25
+            np.testing.assert_allclose(found, expected, atol=apart)
 
 
 def test_any_number_of_pictures(original: Classifier, engines: Iterator[Shipped]) -> None:

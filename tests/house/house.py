@@ -33,6 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "precision",
             "markdown",
             "fonts",
+            "heat",
             "pages",
         }
     ),

@@ -1,16 +1,13 @@
-"""Heat over pictures: hot places are coloured, cold ones are the picture; any name is drawn."""
+"""Plates: heat over a picture beside it, whatever they are called."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from shortcut.errors import ResourceError
-from shortcut.report.overlay import draw_plate, overlay_heat
+from shortcut.report.overlay import draw_plate
 
 SCENE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 
@@ -19,34 +16,6 @@ def one_spot(strength: float = 1.0) -> np.ndarray:
     heat = np.zeros((32, 32), np.float32)
     heat[4:8, 20:24] = strength
     return heat
-
-
-def test_only_what_is_hot_has_a_colour() -> None:
-    shown = overlay_heat(SCENE, one_spot()).astype(int)
-    coloured = np.ptp(shown, axis=2) > 0
-    np.testing.assert_array_equal(coloured, one_spot() > 0)
-    red, green, blue = shown[4:8, 20:24].mean((0, 1))
-    assert red > 150 and green > 150 and blue < 120  # yellow: the hottest
-
-
-def test_heat_is_a_share_of_its_hottest() -> None:
-    weak = overlay_heat(SCENE, one_spot(0.02))
-    np.testing.assert_array_equal(weak, overlay_heat(SCENE, one_spot()))
-
-
-@given(arrays(np.float32, (8, 8), elements=st.floats(0, 1, width=32)))
-def test_hotter_is_never_darker_on_one_colour(heat: np.ndarray) -> None:
-    """So it can be read without telling any two hues apart."""
-    shown = overlay_heat(np.full((8, 8, 3), 0, np.uint8), heat)
-    luma = shown @ np.array([0.299, 0.587, 0.114])
-    order = np.argsort(heat, axis=None, kind="stable")
-    assert (np.diff(luma.flatten()[order]) > -1.5).all()
-
-
-def test_no_heat_leaves_the_picture_grey() -> None:
-    grey = overlay_heat(SCENE, np.zeros((32, 32), np.float32))
-    assert grey.dtype == np.uint8 and grey.shape == SCENE.shape
-    assert not np.ptp(grey, axis=2).any() and len(np.unique(grey)) > 50
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,17 @@ def explain(
     They show what was used, not whether that is a good reason.
     """
     from shortcut import console
+    from shortcut.errors import ModelError
     from shortcut.events import heard, run_silently
     from shortcut.explanation import METHODS, explaining
     from shortcut.prediction import check_errors
+    from shortcut.runtime.loading import is_exported
 
+    if is_exported(model):
+        raise ModelError(
+            f"`{model}` is an export: `shortcut serve` shows where it saw its answer; `explain` "
+            "takes the model file that it was made of."
+        )
     methods = METHODS if method == "both" else (method,)
     classifier = load_model(model, device, max_pixels)
     with console.Screen() as screen:

@@ -25,6 +25,8 @@ from shortcut.exporting.pictures import (
     reading_calibration,
 )
 from shortcut.exporting.targets import FILES, Target, check_target, write_export
+from shortcut.formats.graph import tells_where
+from shortcut.heatmaps import cell_centres
 from shortcut.language import Lang
 from shortcut.runfolder import find_model
 from shortcut.runtime.loading import Wanted, load_exported
@@ -136,7 +138,7 @@ def _write_and_compare(
             )
     batches = yield from reading_batches(classifier, given.checked)
     yield Progress(f"writing {to}, {precision}", 0, 0)
-    card = _card(classifier, precision, digest_of_file(model))
+    card = _card(classifier, precision, digest_of_file(model), to)
     told = classifier if card.unlike_from is not None else replace(classifier, familiarity=None)
     path = write_export(told, card, folder, to, calibration)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -165,8 +167,9 @@ ENGINES: Mapping[Target, Wanted] = {
 """With which a format is checked: the one that most people run it with."""
 
 
-def _card(classifier: Classifier, precision: NumberFormat, source: str) -> ExportCard:
+def _card(classifier: Classifier, precision: NumberFormat, source: str, to: Target) -> ExportCard:
     facts = classifier.facts()
+    told = to != "triton" and tells_where(classifier)  # that computes every output with each answer
     if precision != "fp32":  # those of the original are not those of other numbers
         facts["metrics"] = {}
     return ExportCard(
@@ -175,6 +178,7 @@ def _card(classifier: Classifier, precision: NumberFormat, source: str) -> Expor
         unlike_from=None if precision == "int8" else classifier.unlike_from,
         max_pixels=classifier.max_pixels,
         source=source,
+        cells=cell_centres(classifier.model) if told else None,
     )
 
 

@@ -79,21 +79,22 @@ def write_export(
     from shortcut.formats.graph import Graph, traced
 
     half = to == "torch-program" and card.precision == "bf16"
-    graph = Graph(classifier, torch.bfloat16 if half else torch.float32)
+    kind = torch.bfloat16 if half else torch.float32
+    graph = Graph(classifier, kind, evidence=card.cells is not None)
     path = folder / FILES[to]
     with quietly():
         program = traced(graph, classifier.preprocess.image_size)
         if to == "openvino":
             from shortcut.formats.openvino import as_openvino, write_openvino
 
-            model = as_openvino(program)
+            model = as_openvino(program, graph.outputs)
             if card.precision == "int8":
                 model = quantised_faithfully(model, calibration)
             write_openvino(model, card, path)
         elif to in ("onnx", "triton"):
             from shortcut.formats.onnx import as_onnx, write_onnx, write_triton
 
-            proto = as_onnx(program)
+            proto = as_onnx(program, graph.outputs)
             if card.precision == "int8":
                 proto = quantised(proto, calibration)
             path.parent.mkdir(exist_ok=True)

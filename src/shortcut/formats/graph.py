@@ -9,24 +9,36 @@ from torch import Tensor, nn
 from shortcut.classifier import Classifier
 from shortcut.familiarity import LEAST, Familiarity, Neighbours
 from shortcut.models.resnet import ResNet
-from shortcut.models.stages import classify_and_describe, feature_widths
+from shortcut.models.stages import feature_widths, map_and_describe
+from shortcut.runtime.engine import DISTANCE, EVIDENCE, PROBABILITIES
 
 EXAMPLES = 2
 """Pictures with which a graph is traced: of one, torch would take the number for fixed."""
+MOST_CLASSES = 256
+"""Whose evidence is given. Other people's programs compute it with every answer: for so many
+classes 26 million multiply-adds beside the 4,100 million of ResNet-50."""
 
 
 class Graph(nn.Module):
-    """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities at temperature 1, and (N,) distances
-    as `Familiarity.distance` gives them, where the classifier knows any.
+    """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities at temperature 1; (N,) distances as
+    `Familiarity.distance` gives them, where the classifier knows any; and (N, classes, h, w)
+    evidence, where it is asked for, as `Engine.evidence` describes it.
 
     The mirror image, the temperature and both limits stay outside: they are numbers in the card,
     and can be changed without another export.
 
     Args:
         dtype: of the network's weights and of what is between them.
+        evidence: of a network for which `tells_where` holds.
     """
 
-    def __init__(self, classifier: Classifier, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        dtype: torch.dtype = torch.float32,
+        *,
+        evidence: bool = False,
+    ) -> None:
         super().__init__()
         network = deepcopy(classifier.model).to("cpu", dtype)
         # In the usual order of memory: `torch.export.save` knows no other.
@@ -39,14 +51,45 @@ class Graph(nn.Module):
         known = classifier.familiarity
         early, _ = feature_widths(self.network)
         self.distance = _Distance(known, early) if known else None
+        self.evidence = evidence
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` gives."""
+        distance = () if self.distance is None else (DISTANCE,)
+        return (PROBABILITIES, *distance, *([EVIDENCE] if self.evidence else []))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Probabilities, and distances if there are any."""
+        """See `outputs`."""
         views = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        network, views = self.network, views.to(self.dtype)
         if self.distance is None:
-            return (self.network.probabilities(self.network(views.to(self.dtype))),)
-        outputs, features = classify_and_describe(self.network, views.to(self.dtype))
-        return self.network.probabilities(outputs), self.distance(features)
+            fmap, distance = network.features(views), ()
+        else:
+            fmap, features = map_and_describe(network, views)
+            distance = (self.distance(features),)
+        probabilities = network.probabilities(network.classify(fmap))
+        return (probabilities, *distance, *([self._spoken(fmap)] if self.evidence else []))
+
+    def _spoken(self, fmap: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, classes, h, w): a product of matrices, of which eight bits are kept
+        away."""
+        cells = fmap.float().flatten(2)
+        outputs = self.network.fc.weight.float() @ cells / cells.shape[2]
+        return (outputs - outputs.mean(1, keepdim=True)).unflatten(2, fmap.shape[2:])
+
+
+def tells_where(classifier: Classifier) -> bool:
+    """Whether outputs are sums over the cells of the last map, each with its part in them: behind
+    global average pooling and one linear layer, and no softmax."""
+    network = classifier.model
+    return (
+        type(network).classify is ResNet.classify
+        and type(network.avgpool) is nn.AdaptiveAvgPool2d
+        and network.avgpool.output_size in (1, (1, 1))
+        and type(network.fc) is nn.Linear
+        and len(classifier.classes) <= MOST_CLASSES
+    )
 
 
 class _Distance(nn.Module):

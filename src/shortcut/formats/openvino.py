@@ -1,5 +1,6 @@
 """To OpenVINO: `model.xml` and `model.bin`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from openvino import Model
 
 
-def as_openvino(program: ExportedProgram) -> "Model":
+def as_openvino(
+    program: ExportedProgram, outputs: Sequence[str] = (PROBABILITIES, DISTANCE)
+) -> "Model":
     """The same network as OpenVINO has it; its input and outputs have names."""
     import openvino
 
     model = openvino.convert_model(program.run_decompositions())
     model.input(0).set_names({IMAGES})
-    for output, name in zip(model.outputs, (PROBABILITIES, DISTANCE), strict=False):
+    for output, name in zip(model.outputs, outputs, strict=False):
         output.set_names({name})
     return model
 

@@ -21,13 +21,20 @@ def stage_maps(model: ResNet, x: Tensor) -> Iterator[Tensor]:
 
 
 def classify_and_describe(model: ResNet, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Outputs as `forward` gives them, (N, num_classes), and float32 features of the same pass,
-    (N, D): means over each channel of every stage, then deviations over those of the last."""
+    """Outputs as `forward` gives them, (N, num_classes), and what `map_and_describe` tells of the
+    same pass."""
+    fmap, described = map_and_describe(model, x)
+    return model.classify(fmap), described
+
+
+def map_and_describe(model: ResNet, x: Tensor) -> tuple[Tensor, Tensor]:
+    """`ResNet.features`, (N, C, h, w), and float32 features of the same pass, (N, D): means over
+    each channel of every stage, then deviations over those of the last."""
     means, fmap = list[Tensor](), x
     for fmap in stage_maps(model, x):
         means.append(fmap.mean((2, 3), dtype=torch.float32))
     spread = fmap.float().std((2, 3), correction=0)
-    return model.classify(fmap), torch.cat([*means, spread], 1)
+    return fmap, torch.cat([*means, spread], 1)
 
 
 def feature_widths(model: ResNet) -> tuple[int, int]:

@@ -1,9 +1,8 @@
-"""Heat over a picture: small for pages, and as a plate with the picture beside it."""
+"""Heat over a picture, as a plate with the picture beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -12,32 +11,13 @@ from numpy.typing import NDArray
 from shortcut.data.folders import printable
 from shortcut.data.preprocess import Pixels
 from shortcut.fonts import drawable, families, shorten, text_width
+from shortcut.heat import overlay_heat
 from shortcut.report.drawing import DPI, INK, save
 
-COLOURS = "plasma"
-"""From blue through red to yellow, evenly lighter all the way: read without red or green too."""
-THICKEST = 0.75
-"""Of the colour over the hottest point; the rest is the picture."""
-LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue in what an eye sees as brightness (ITU-R BT.601)."""
 PANEL = 3.0
 """Side of a panel in inches."""
 TITLE = 10.0
 """Height of its letters in points."""
-
-
-def overlay_heat(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
-    """(S, S, 3) uint8 with its heat (S, S) over it -> (S, S, 3) uint8.
-
-    The picture turns grey, so that every colour is heat; where it is cold nothing is over it. Heat
-    is shown as a share of its own hottest point.
-    """
-    hottest = float(heat.max())
-    share = heat / hottest if hottest > 0 else np.zeros_like(heat)
-    grey = (pixels @ np.array(LUMA))[..., np.newaxis]
-    colours = 255 * mpl.colormaps[COLOURS](share)[..., :3]
-    thick = THICKEST * np.sqrt(share)[..., np.newaxis]
-    return np.rint(grey + thick * (colours - grey)).clip(0, 255).astype(np.uint8)
 
 
 def draw_plate(

@@ -1,12 +1,12 @@
 """ONNX Runtime: runs on more kinds of machine than any other engine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from shortcut.data.preprocess import Pixels
 from shortcut.errors import ModelError
 from shortcut.predictor import Answers
-from shortcut.runtime.engine import IMAGES, METADATA, EngineName
+from shortcut.runtime.engine import DISTANCE, EVIDENCE, IMAGES, METADATA, PROBABILITIES, EngineName
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -22,15 +22,34 @@ class OnnxEngine:
 
     def __init__(self, path: Path) -> None:
         self._session = _session(path)
+        given = [output.name for output in self._session.get_outputs()]
+        self._names = [name for name in (PROBABILITIES, DISTANCE) if name in given]
+        self._options = _asked_alone()
 
     def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
-        found = cast("list[Answers]", self._session.run(None, {IMAGES: images}))
+        found = self._run(self._names, images)
         return found[0], found[1] if len(found) > 1 else None
+
+    def evidence(self, images: Pixels) -> Answers:
+        """See `Engine`."""
+        return self._run([EVIDENCE], images)[0]
+
+    def _run(self, names: list[str], images: Pixels) -> list[Answers]:
+        return cast("list[Answers]", self._session.run(names, {IMAGES: images}, self._options))
 
 
 def read_metadata(path: Path) -> str | None:
     """The JSON of the `ExportCard` in a file; None where it holds none."""
     return _session(path).get_modelmeta().custom_metadata_map.get(METADATA)
+
+
+def _asked_alone() -> Any:
+    """Its `RunOptions`, without which all outputs are computed, whichever are asked for."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    return options
 
 
 def _session(path: Path) -> "InferenceSession":

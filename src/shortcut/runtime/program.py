@@ -30,13 +30,20 @@ class ProgramEngine:
             raise ModelError(f"{path}: torch cannot read it ({error}).") from error
 
     def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
+        answers, *others = self._outputs(images)
+        return answers, next((one for one in others if one.ndim == 1), None)
+
+    def evidence(self, images: Pixels) -> Answers:
+        """See `Engine`."""
+        return self._outputs(images)[-1]
+
+    def _outputs(self, images: Pixels) -> list[Answers]:
+        """All of them: evidence, where there is any, comes last."""
         import torch
 
         with torch.inference_mode():
-            answers, *distances = self._network(
-                torch.from_numpy(np.require(images, requirements="W"))
-            )
-        return answers.numpy(), distances[0].numpy() if distances else None
+            found = self._network(torch.from_numpy(np.require(images, requirements="W")))
+        return [one.numpy() for one in found]
 
 
 def read_metadata(path: Path) -> str | None:

@@ -1,11 +1,15 @@
 """An exported classifier: the same questions, the same answers, and no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shortcut.card import ExportCard
 from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.errors import ModelError
+from shortcut.heat import Heat, heat_of
 from shortcut.metrics import at_temperature
 from shortcut.predictor import Answers, Predictor
 from shortcut.runtime.engine import Engine
@@ -35,6 +39,37 @@ class Shipped(Predictor):
         if self.card.temperature != 1.0:
             answers = at_temperature(answers, self.card.temperature)
         return answers, asked[0][1]
+
+    @property
+    def explains(self) -> bool:
+        """Whether it tells where in a picture it saw its answer, see `heat`."""
+        return self.card.cells is not None
+
+    def heat(
+        self,
+        pixels: Sequence[Pixels] | NDArray[np.uint8],
+        targets: Sequence[int] | NDArray[np.int64] | None = None,
+    ) -> Heat:
+        """What `heatmaps.grad_cam` is for a classifier with torch: what speaks for a class, where.
+
+        Args:
+            pixels: (N, S, S, 3) uint8 as `pixels` gives them.
+            targets: (N,) positions of classes; None: the answer for each picture.
+
+        Returns:
+            (N, S, S) float32. The hottest point of each map is 1; where nothing speaks for the
+            class the whole map is 0.
+
+        Raises:
+            ModelError: this export does not tell, see `explains`.
+        """
+        if self.card.cells is None:
+            raise ModelError("this export does not tell where it saw its answer.")
+        images = np.stack(list(pixels))
+        if targets is None:
+            targets = self.judge_pixels(images)[0].argmax(1)
+        chosen = np.arange(len(images)), np.asarray(targets, np.int64)
+        return heat_of(self.engine.evidence(images)[chosen], images.shape[1], self.card.cells)
 
     def _asked(self, view: Pixels) -> tuple[Answers, Answers | None]:
         answers, distances = self.engine(view)

@@ -15,6 +15,7 @@ import numpy as np
 from shortcut.data.preprocess import Pixels
 from shortcut.data.thumbnails import as_jpeg
 from shortcut.errors import DecodeError, ShortcutError
+from shortcut.heat import Heat, overlay_heat
 from shortcut.opening import open_predictor
 from shortcut.prediction import as_record
 from shortcut.predictor import Predictor
@@ -101,7 +102,7 @@ def describe(predictor: Predictor, place: Path) -> dict[str, Any]:
         "engine": predictor.engine.name if shipped else "torch",
         "sure_from": predictor.sure_from,
         "tells_unlike": predictor.unlike_from is not None,
-        "explains": not shipped,
+        "explains": predictor.explains if shipped else True,
     }
 
 
@@ -153,22 +154,27 @@ def _judge(
 
 
 def _explain(predictor: Predictor, pixels: Pixels, wanted: str | None) -> Result:
-    from shortcut.classifier import Classifier
-
-    if not isinstance(predictor, Classifier):
-        return Refusal("unexplained", "an exported model does not tell where it saw its answer.")
-    from shortcut.heatmaps import grad_cam
-    from shortcut.report.overlay import overlay_heat
-
+    if isinstance(predictor, Shipped) and not predictor.explains:
+        return Refusal("unexplained", "this export does not tell where it saw its answer.")
     if wanted is not None and wanted not in predictor.classes:
         return Refusal("unknown-class", "the model knows no such class.")
     label = wanted or predictor.predict_pixels([pixels])[0].label
-    heat = grad_cam(predictor, [pixels], [predictor.classes.index(label)])[0]
+    heat = _heat(predictor, pixels, predictor.classes.index(label))
     return {
         "label": label,
         "picture": _address(as_jpeg(pixels, 512)),
         "heat": _address(as_jpeg(overlay_heat(pixels, heat), 512)),
     }
+
+
+def _heat(predictor: Predictor, pixels: Pixels, target: int) -> Heat:
+    if isinstance(predictor, Shipped):
+        return predictor.heat([pixels], [target])[0]
+    from shortcut.classifier import Classifier
+    from shortcut.heatmaps import grad_cam
+
+    assert isinstance(predictor, Classifier)
+    return grad_cam(predictor, [pixels], [target])[0]
 
 
 def _address(content: bytes) -> str:
