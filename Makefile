@@ -3,7 +3,9 @@
 
 SHELL  := bash
 PYTHON ?= python3
-BENCH  ?= $(filter-out benchmarks/pairs.py,$(sort $(wildcard benchmarks/*.py)))
+# Not those that take a model as well, nor what they share.
+MODELS := benchmarks/latency.py benchmarks/serving.py benchmarks/serving_faults.py
+BENCH  ?= $(filter-out benchmarks/pairs.py $(MODELS),$(sort $(wildcard benchmarks/*.py)))
 
 BIN    := .venv/bin
 
