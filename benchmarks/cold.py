@@ -22,9 +22,9 @@ from pathlib import Path
 
 from latency import facts_of, prepare
 from loading import find_files
-from pairs import Figures, median, report
-from time_to_accuracy import PEERS, peers_python
+from pairs import HERE, Figures, make_environment, median, report
 
+PEERS = HERE / "peers"
 SHORTCUT = ("-m", "shortcut", "predict")
 SIDES = ("openvino", "onnx", "torch", "torchvision", "timm", "ultralytics")
 
@@ -33,7 +33,8 @@ def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
     """What answers about the photo."""
     facts = facts_of(place)
     if side == "ultralytics":
-        words = [peers_python(), PEERS / "predict_ultralytics.py", facts["size"], 0, photo]
+        python = make_environment(".venv-peers", "requirements.txt")
+        words = [python, PEERS / "predict_ultralytics.py", facts["size"], 0, photo]
     elif side in ("torchvision", "timm"):
         weights = place / "weights.safetensors"
         view = (facts["size"], facts["resize"])

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from loading import find_files
-from pairs import Figures, median, ratio, report, run_in_turn
-from time_to_accuracy import PEERS, peers_python
+from pairs import HERE, Figures, make_environment, median, ratio, report, run_in_turn
 
 BATCHES = (1, 32)
 OURS = {f"shortcut {kind}": kind for kind in ("fp32", "bf16", "int8")}
@@ -208,8 +207,9 @@ def facts_of(place: Path) -> dict[str, Any]:
 
 def by_ultralytics(place: Path, times: int, files: list[Path]) -> list[str]:
     """The command; another network, smaller than all others here."""
-    script, size = PEERS / "predict_ultralytics.py", facts_of(place)["size"]
-    return [str(word) for word in (peers_python(), script, size, times, *files[: max(BATCHES)])]
+    python = make_environment(".venv-peers", "requirements.txt")
+    script, size = HERE / "peers" / "predict_ultralytics.py", facts_of(place)["size"]
+    return [str(word) for word in (python, script, size, times, *files[: max(BATCHES)])]
 
 
 def cells(found: Mapping[str, list[Figures]], side: str, keys: Sequence[str]) -> list[str]:

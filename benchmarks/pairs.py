@@ -5,9 +5,11 @@ A side is a command that prints one JSON object of figures as its last line. Eac
 of its own, so that no side inherits another's threads, caches or allocator.
 """
 
+import contextlib
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,8 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
 Figures = dict[str, float]
 
 
@@ -43,6 +46,62 @@ def run_in_turn(
             shown = {key: round(value, 3) for key, value in found[name][-1].items()}
             print(f"round {number + 1}  {name:<12} {shown}", file=sys.stderr, flush=True)
     return found
+
+
+def make_environment(folder: str, requirements: str) -> Path:
+    """The interpreter of an environment for peers beside this project, made by uv first if it is
+    not there; of the same Python as this one."""
+    python = HERE.parent / folder / "bin" / "python"
+    if not python.exists():
+        uv = Path(sys.executable).with_name("uv")
+        make = ["venv", "--quiet", "--python", sys.executable, HERE.parent / folder]
+        subprocess.run([uv, *make], check=True)
+        wanted = ["--python", python, "-r", HERE / "peers" / requirements]
+        subprocess.run([uv, "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+def start_group(
+    command: Sequence[object],
+    *,
+    log: Path | None = None,
+    folder: Path | None = None,
+    more: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """A process that leads a group, with this project's source on its path.
+
+    Args:
+        log: what it prints goes here.
+        folder: where it runs, and lays its temporary files.
+        more: of its environment.
+    """
+    paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | (more or {})
+    if folder:
+        environment["TMPDIR"] = str(folder)
+    with (log or Path(os.devnull)).open("wb") as file:
+        return subprocess.Popen(
+            [str(word) for word in command],
+            stdout=file,
+            stderr=file,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+
+
+def peer_server(side: str, *words: object) -> list[object]:
+    """The command of `peers/serve_SIDE.py`. It is to lead a group: not every server takes along at
+    its end what it has started."""
+    python = make_environment(".venv-serving", "requirements-serving.txt")
+    return [python, HERE / "peers" / f"serve_{side}.py", *words]
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """It, and whatever is left of what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def median(rounds: Sequence[Figures], key: str) -> float:

@@ -1,7 +1,8 @@
 """How many pictures a second does a server answer, how late, and is each answer the right one?
 
 Sides, with the same exported model: `shortcut serve`; a plain FastAPI handler, as tutorials write
-it; LitServe. In turn, each in a process of its own on this machine, which the clients share.
+it; LitServe. The peers live in an environment of their own (`.venv-serving`, made by uv when it is
+missing). In turn, each in a process of its own on this machine, which the clients share.
 Closed loop: so many clients, each of which asks again when it was answered. Open loop: requests
 come at so many times the rate of the closed loop, whether answered or not; what counts is goodput
 (answers that are right, a second) and how fast refusals are.
@@ -25,9 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loading import find_files
-from pairs import Figures, report
+from pairs import Figures, end_group, peer_server, report, start_group
 
-HERE = Path(__file__).parent
 SIDES = ("shortcut", "fastapi", "litserve")
 LATE = 30.0
 """Seconds after which a client gives up."""
@@ -183,18 +183,15 @@ def free_port() -> int:
 
 
 def start(side: str, model: Path, port: int) -> subprocess.Popen[bytes]:
-    if side == "shortcut":
-        command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", str(port)]
-    else:
-        script = HERE / "peers" / f"serve_{side}.py"
-        command = [sys.executable, str(script), str(port), str(model)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ours = [sys.executable, "-m", "shortcut", "serve", model, "--port", port]
+    process = start_group(ours if side == "shortcut" else peer_server(side, port, model))
     for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return process
         except OSError:
             time.sleep(0.1)
+    end_group(process)
     raise SystemExit(f"{side} does not start.")
 
 
@@ -231,6 +228,7 @@ def measure(side: str, options: argparse.Namespace, pictures: list[Picture]) -> 
     finally:
         process.terminate()
         process.wait(30)
+        end_group(process)
     return found
 
 

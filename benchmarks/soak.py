@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from loading import find_files
-from pairs import Figures, report
+from pairs import Figures, end_group, report
 from serving import Picture, Seen, closed_loop, figures, free_port, open_loop, prepare, start
 
 EVERY = 10.0
@@ -82,8 +82,7 @@ def main() -> None:
         work = ask_and_look(port, server.pid, pictures, options.share * peak, seconds)
         seen, looks = asyncio.run(work)
     finally:
-        server.terminate()
-        server.wait(30)
+        end_group(server)
     warm = [one for one in looks if one["after"] > WARMING] or looks
     fifth = max(1, len(warm) // 5)
     rows = []

@@ -19,24 +19,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairs import Figures, earlier, median, report
+from pairs import Figures, earlier, make_environment, median, report
 
 HERE = Path(__file__).parent
 PEERS = HERE / "peers"
-ENVIRONMENT = HERE.parent / ".venv-peers"
 HEADER = ["minutes, side", "runs", "mean test accuracy", "seconds", "epochs"]
 SIDES = ("shortcut", "fastai", "ultralytics", "torchvision", "timm")
-
-
-def peers_python() -> Path:
-    """The interpreter of the peers' environment, made first if it is not there."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "--quiet", ENVIRONMENT], check=True)
-        wanted = ["-r", PEERS / "requirements.txt"]
-        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
-    return python
 
 
 def ours(data: Path, seconds: float, seed: int, keep: Path | None) -> Figures:
@@ -75,7 +63,8 @@ def peer(side: str, data: Path, seconds: float, seed: int) -> Figures:
     """What a peer's own script prints."""
     loop = side in ("torchvision", "timm")
     script = [PEERS / "with_loop.py", side] if loop else [PEERS / f"with_{side}.py"]
-    command: Sequence[object] = [peers_python(), *script, data, seconds, seed]
+    python = make_environment(".venv-peers", "requirements.txt")
+    command: Sequence[object] = [python, *script, data, seconds, seed]
     done = subprocess.run(
         [str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True
     )
