@@ -130,6 +130,8 @@ class ExportCard(ModelCard):
     max_pixels: Annotated[int, Field(ge=1)] | None = None
     source: Short = ""
     """SHA-256 of the model file that it was made of."""
+    raw: bool = False
+    """The graph takes one decoded picture of any size, (1, H, W, 3), and resizes it."""
 
 
 def read_export_card(path: Path, text: str | None) -> ExportCard:

@@ -24,6 +24,7 @@ Target = Annotated[
 NumberFormat = Annotated[
     Literal["fp32", "bf16", "int8"], typer.Option(help="Number format; int8 is by NNCF.")
 ]
+Raw = Annotated[bool, typer.Option("--raw", help="The graph takes a decoded picture of any size.")]
 Pictures = Annotated[
     str | None, typer.Option(help="Labelled pictures to check it on; else val of the run.")
 ]
@@ -44,6 +45,7 @@ def export(
     *,
     to: Target,
     precision: NumberFormat = "fp32",
+    raw: Raw = False,
     data: Pictures = None,
     part: CheckedPart = "auto",
     min_agreement: MinAgreement = "99%",
@@ -61,7 +63,7 @@ def export(
     from shortcut.events import heard, run_silently
 
     if to == TORCHVISION:
-        _refuse_idle(precision, data, part != "auto" or min_agreement != "99%")
+        _refuse_idle(precision, data, part != "auto" or min_agreement != "99%", raw)
         _to_torchvision(model, output, force, format_)
         return
     from shortcut.exporting import exporting
@@ -70,6 +72,7 @@ def export(
         story = exporting(
             *(model, to),
             precision=precision,
+            raw=raw,
             data=data,
             part=part,
             output=output,
@@ -103,12 +106,13 @@ def _print(done: "Export") -> None:
     console.print_line(f"try it: shortcut predict {done.file} a.jpg")
 
 
-def _refuse_idle(precision: str, data: str | None, checked: bool) -> None:
+def _refuse_idle(precision: str, data: str | None, checked: bool, raw: bool) -> None:
     from shortcut.errors import RecipeError
 
     if precision != "fp32":
         raise RecipeError("`--to torchvision` writes the weights as they are: float32.")
-    for option, given in (("data", data is not None), ("part` or `--min-agreement", checked)):
+    idle = (("data", data is not None), ("part` or `--min-agreement", checked), ("raw", raw))
+    for option, given in idle:
         if given:
             raise RecipeError(
                 f"`--{option}` has no effect with `--to torchvision`: it writes weights only."

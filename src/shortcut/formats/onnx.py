@@ -3,6 +3,7 @@
 import contextlib
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from torch.export import ExportedProgram
 
 from shortcut.card import ExportCard
 from shortcut.disk import write_whole
+from shortcut.formats.raw import SQUARES
 from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ OPSET = 18
 """The first in which torch's exporter writes; every engine of the last years reads it."""
 
 
-def as_onnx(program: ExportedProgram) -> "ModelProto":
+def as_onnx(
+    program: ExportedProgram, names: Sequence[str] = (PROBABILITIES, DISTANCE)
+) -> "ModelProto":
     """The same network as ONNX has it."""
-    outputs = [PROBABILITIES, DISTANCE][: len(program.graph_signature.user_outputs)]
+    outputs = names[: len(program.graph_signature.user_outputs)]
     # It prints a line for every stage, and warns of its own parts.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -36,6 +40,17 @@ def as_onnx(program: ExportedProgram) -> "ModelProto":
         )
     assert written is not None
     return written.model_proto
+
+
+def resizing_first(network: "ModelProto", resizing: ExportedProgram) -> "ModelProto":
+    """One that takes what `Resizing` takes, and answers as `network` does about what comes of
+    it."""
+    from onnx import compose
+
+    front = as_onnx(resizing, (SQUARES,))
+    front = compose.add_prefix(front, "resizing/", rename_inputs=False, rename_outputs=False)
+    behind = compose.add_prefix(network, "network/", rename_outputs=False)
+    return compose.merge_models(front, behind, [(SQUARES, f"network/{IMAGES}")])
 
 
 def write_onnx(model: "ModelProto", card: ExportCard, path: Path) -> None:
