@@ -80,8 +80,7 @@ def exporting(
     check_target(to, precision, raw=raw)
     model = find_model(place)
     classifier = load(model)
-    name = f"{_name_of(place)}-{to}-{precision}{'-raw' if raw else ''}"
-    folder = output or Path("exports") / name
+    folder = output or Path("exports") / _name_for(place, to, precision, raw=raw)
     _check_free(folder, force=force)
     given = yield from finding_pictures(model, data, part)
     check_outside(folder, given.place)
@@ -188,12 +187,12 @@ def _card(classifier: Classifier, precision: NumberFormat, source: str, *, raw: 
     )
 
 
-def _name_of(place: Path) -> str:
-    """Of a run its folder's name, of a file in one as well, else the file's."""
+def _name_for(place: Path, to: Target, precision: NumberFormat, *, raw: bool) -> str:
+    """Of a run its folder's name, of a file in one as well, else the file's; and what it became."""
     whole = place.resolve()
-    if whole.is_dir():
-        return whole.name
-    return whole.parent.name if whole.stem in ("best", "last") else whole.stem
+    in_run = whole.stem in ("best", "last") and not whole.is_dir()
+    name = whole.parent.name if in_run else whole.name if whole.is_dir() else whole.stem
+    return f"{name}-{to}-{precision}{'-raw' if raw else ''}"
 
 
 def _check_free(folder: Path, *, force: bool) -> None:
