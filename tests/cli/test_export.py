@@ -37,9 +37,9 @@ def test_exported_and_asked(shortcut: Run, run: Path, tiny_photos: Path) -> None
 
 
 def test_one_that_resizes_by_itself(shortcut: Run, run: Path, tiny_photos: Path) -> None:
-    result = shortcut("export", run, "--to", "onnx", "--raw", "--min-agreement", "90%")
+    result = shortcut("export", run, "--to", "openvino", "--raw", "--min-agreement", "90%")
     assert result.code == 0, result.err
-    exported, picture = Path("exports/run-onnx-fp32-raw"), tiny_photos / "red" / "photo-00.png"
+    exported, picture = Path("exports/run-openvino-fp32-raw"), tiny_photos / "red" / "photo-00.png"
     assert sorted(path.name for path in exported.glob("*.npz"))[0] == "example-1.npz"
     answers = [
         json.loads(shortcut("predict", place, picture, "--format", "json").out)[0]
