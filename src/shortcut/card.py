@@ -133,6 +133,8 @@ class ExportCard(ModelCard):
     cells: tuple[Finite, Positive] | None = None
     """Pixel in which the first cell of the evidence has its centre, and pixels from one to the
     next; None: the graph gives no evidence."""
+    raw: bool = False
+    """The graph takes one decoded picture of any size, (1, H, W, 3), and resizes it."""
 
 
 def read_export_card(path: Path, text: str | None) -> ExportCard:

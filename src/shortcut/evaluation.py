@@ -15,7 +15,7 @@ from shortcut.errors import DataError
 from shortcut.events import Event, Progress, run_silently
 from shortcut.metrics import Scores, count_answers, counts_length, read_answers, scores_of
 from shortcut.precision import Precision
-from shortcut.predictor import Predictor
+from shortcut.predictor import Predictor, check_squares
 from shortcut.world import ALONE, World
 
 
@@ -54,7 +54,9 @@ def evaluating(
     Raises:
         DataError: a label that the classifier does not know, no samples, or too many unreadable
         files.
+        RecipeError: an export that takes whole pictures.
     """
+    check_squares(classifier, "measuring")
     label_positions(samples, classifier.classes)
     read = yield from read_pictures(
         samples,

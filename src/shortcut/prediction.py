@@ -40,8 +40,10 @@ def predict_files(
         DataError: before the first answer, if a path does not exist or a folder holds no pictures.
     """
     paths = find_pictures(files)
-    for start in range(0, len(paths), batch_size):
-        yield from _answer(classifier, paths[start : start + batch_size])
+    # Whole pictures take memory, and are asked about one by one anyway.
+    together = 1 if classifier.raw else batch_size
+    for start in range(0, len(paths), together):
+        yield from _answer(classifier, paths[start : start + together])
 
 
 def find_pictures(files: Sequence[str | Path]) -> list[Path]:
@@ -57,7 +59,7 @@ def find_pictures(files: Sequence[str | Path]) -> list[Path]:
 
 
 def read_pixels(classifier: Predictor, path: Path) -> Pixels:
-    """A file, or `-` for standard input, as the network sees it: (S, S, 3) uint8.
+    """A file, or `-` for standard input, as `Predictor.pixels` gives it.
 
     Raises:
         DecodeError: if it cannot be read as a picture.

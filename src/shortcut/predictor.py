@@ -6,12 +6,14 @@ Pillow and NumPy only: an exported model answers without torch.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortcut.data.decode import Picture, decode_picture
 from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.errors import RecipeError
 
 Answers = NDArray[np.float32]
 
@@ -43,6 +45,9 @@ class Predictor(ABC):
     """Answers with a lower score are `not sure`; 0: none."""
     max_pixels: int | None
     """Larger pictures are refused from their header; None: the decoder's own limit."""
+    raw: ClassVar[bool] = False
+    """Whether `pixels` gives, and `judge_pixels` takes, one whole picture, (1, H, W, 3), in place
+    of squares."""
 
     @property
     @abstractmethod
@@ -92,3 +97,16 @@ class Predictor(ABC):
         scores = {self.classes[i]: float(row[i]) for i in order}
         label = self.classes[int(order[0])]
         return Prediction(label, scores[label], scores, scores[label] >= self.sure_from)
+
+
+def check_squares(predictor: Predictor, asker: str) -> None:
+    """Whether it can be asked about squares, and many of them.
+
+    Raises:
+        RecipeError: it takes whole pictures.
+    """
+    if predictor.raw:
+        raise RecipeError(
+            f"{asker} asks about squares, many at once; this model was exported with `--raw`, for "
+            "one whole picture at a time: export it without `--raw`."
+        )

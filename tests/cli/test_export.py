@@ -36,6 +36,26 @@ def test_exported_and_asked(shortcut: Run, run: Path, tiny_photos: Path) -> None
     assert second["score"] == pytest.approx(first["score"], abs=1e-5)
 
 
+def test_one_that_resizes_by_itself(shortcut: Run, run: Path, tiny_photos: Path) -> None:
+    result = shortcut("export", run, "--to", "openvino", "--raw", "--min-agreement", "90%")
+    assert result.code == 0, result.err
+    exported, picture = Path("exports/run-openvino-fp32-raw"), tiny_photos / "red" / "photo-00.png"
+    assert sorted(path.name for path in exported.glob("*.npz"))[0] == "example-1.npz"
+    answers = [
+        json.loads(shortcut("predict", place, picture, "--format", "json").out)[0]
+        for place in (run, exported)
+    ]
+    assert answers[0]["label"] == answers[1]["label"]
+    assert answers[1]["score"] == pytest.approx(answers[0]["score"], abs=2e-3)
+    assert len(json.loads(shortcut("predict", exported, tiny_photos, "--format", "json").out)) == 24
+    result = shortcut("evaluate", exported, tiny_photos)
+    assert result.code == 2 and "export it without `--raw`" in result.last_error_line
+    words = [sys.executable, "-m", "shortcut", "serve", str(exported), "--port", "0"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "`serve` asks about squares" in done.stderr
+
+
 @pytest.mark.parametrize("to", ["openvino", "onnx"])
 def test_predicting_imports_no_torch(shortcut: Run, run: Path, tiny_photos: Path, to: str) -> None:
     assert shortcut("export", run, "--to", to, "--min-agreement", "90%").code == 0
@@ -93,6 +113,8 @@ def test_mistakes(shortcut: Run, run: Path, tiny_photos: Path) -> None:
         (["export", run, "--to", "onnx", "--precision", "bf16"], 2, "`--to onnx` has no bf16"),
         (["export", run, "--to", "torchvision", "--precision", "int8"], 2, "as they are: float32"),
         (["export", run, "--to", "torchvision", "--data", tiny_photos], 2, "no effect"),
+        (["export", run, "--to", "torchvision", "--raw"], 2, "`--raw` has no effect"),
+        (["export", run, "--to", "triton", "--raw"], 2, "not for triton"),
         (["export", run, "--to", "onnx", "--min-agreement", "often"], 2, "`often` is no share"),
         (["export", "nowhere", "--to", "onnx"], 4, "cannot read `nowhere`"),
         (["predict", "nowhere.onnx", tiny_photos], 4, "no such file"),

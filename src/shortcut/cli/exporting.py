@@ -24,6 +24,7 @@ Target = Annotated[
 NumberFormat = Annotated[
     Literal["fp32", "bf16", "int8"], typer.Option(help="Number format; int8 is by NNCF.")
 ]
+Raw = Annotated[bool, typer.Option("--raw", help="The graph takes a decoded picture of any size.")]
 Pictures = Annotated[
     str | None, typer.Option(help="Labelled pictures to check it on; else val of the run.")
 ]
@@ -44,6 +45,7 @@ def export(
     *,
     to: Target,
     precision: NumberFormat = "fp32",
+    raw: Raw = False,
     data: Pictures = None,
     part: CheckedPart = "auto",
     min_agreement: MinAgreement = "99%",
@@ -66,6 +68,7 @@ def export(
             data=data is not None,
             part=part != "auto",
             min_agreement=min_agreement != "99%",
+            raw=raw,
             lang=lang != "en",
         )
         _to_torchvision(model, output, force, format_)
@@ -76,6 +79,7 @@ def export(
         story = exporting(
             *(model, to),
             precision=precision,
+            raw=raw,
             data=data,
             part=part,
             output=output,

@@ -77,8 +77,7 @@ def resize_short(image: Image.Image, side: int) -> Image.Image:
     gigabytes.
     """
     short = min(image.size)
-    if max(image.size) > LONGEST * short:
-        image = _middle_part(image, LONGEST * short)
+    image = middle_part(image)
     if short == side:
         return image
     scale = side / short
@@ -88,11 +87,15 @@ def resize_short(image: Image.Image, side: int) -> Image.Image:
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
 
 
-def _square(pixels: Pixels, top: int, left: int, side: int) -> Pixels:
-    return pixels[top : top + side, left : left + side]
-
-
-def _middle_part(image: Image.Image, longest: int) -> Image.Image:
+def middle_part(image: Image.Image) -> Image.Image:
+    """A picture that is not longer than 4:1 as it is; of any other the middle."""
+    longest = LONGEST * min(image.size)
     width, height = min(image.width, longest), min(image.height, longest)
+    if (width, height) == image.size:
+        return image
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
+
+
+def _square(pixels: Pixels, top: int, left: int, side: int) -> Pixels:
+    return pixels[top : top + side, left : left + side]

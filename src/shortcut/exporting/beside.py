@@ -1,5 +1,6 @@
-"""What lies beside an export for people who bring its preprocessing to another language: a few
-lines of NumPy, and pictures with the tensors that must come of them."""
+"""What lies beside an export for people who use it from another language: pictures and what must
+come of them, and where the graph does not resize by itself, how to do that in a few lines of
+NumPy."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -12,6 +13,7 @@ from shortcut.classifier import Classifier
 from shortcut.data.decode import decode_picture
 from shortcut.data.samples import Sample
 from shortcut.disk import write_whole
+from shortcut.runtime.shipped import Shipped
 
 EXAMPLES = 3
 LONGEST = 600
@@ -27,7 +29,7 @@ def write_reference(classifier: Classifier, samples: Sequence[Sample], folder: P
     source = files("shortcut.formats").joinpath("reference_preprocess.py").read_text("utf-8")
     write_whole(folder / "reference_preprocess.py", source)
     view = classifier.preprocess
-    for number, sample in enumerate(samples[:: max(1, len(samples) // EXAMPLES)][:EXAMPLES], 1):
+    for number, sample in enumerate(_spread(samples), 1):
         image = decode_picture(sample.path, min_side=view.resize, max_pixels=classifier.max_pixels)
         image.thumbnail((LONGEST, LONGEST))
         pixels = view(image)
@@ -42,3 +44,26 @@ def write_reference(classifier: Classifier, samples: Sequence[Sample], folder: P
             mean=np.array(view.mean),
             std=np.array(view.std),
         )
+
+
+def write_examples(exported: Shipped, samples: Sequence[Sample], folder: Path) -> None:
+    """Write `example-1.npz` to `example-3.npz` of a raw export.
+
+    An example has `picture`, (H, W, 3) uint8 as decoded, and what the graph makes of it:
+    `probabilities`, (classes,) float32, and `distance`, a float32, where it tells any.
+    """
+    for number, sample in enumerate(_spread(samples), 1):
+        image = decode_picture(sample.path, max_pixels=exported.max_pixels)
+        image.thumbnail((LONGEST, LONGEST))
+        picture = np.array(image)
+        answers, distances = exported.engine(picture[np.newaxis])
+        found = {"probabilities": answers[0]}
+        if distances is not None:
+            found["distance"] = distances[0]
+        np.savez_compressed(
+            folder / f"example-{number}.npz", allow_pickle=False, picture=picture, **found
+        )
+
+
+def _spread(samples: Sequence[Sample]) -> Sequence[Sample]:
+    return samples[:: max(1, len(samples) // EXAMPLES)][:EXAMPLES]

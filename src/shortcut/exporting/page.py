@@ -99,12 +99,21 @@ def _small(parity: Parity) -> str:
 
 
 def _remarks(export: "Export", say: Say) -> list[str]:
+    times = say(
+        "Times are from pixels to answers, without mirror images, both in turn on this machine; "
+        "medians.",
+        "时间从像素到答案，不含镜像，两者在本机交替测量，取中位数。",
+    )
+    if export.raw:
+        times = say(
+            "The export was given whole pictures and resized them itself. Times are from the last "
+            "of these, decoded, to answers, without mirror images, both in turn on this machine; "
+            "medians.",
+            "导出模型得到的是整张图片，并自行缩放。时间从解码后的最后一张图片到答案，不含镜像，"
+            "两者在本机交替测量，取中位数。",
+        )
     return [
-        say(
-            "Times are from pixels to answers, without mirror images, both in turn on this "
-            "machine; medians.",
-            "时间从像素到答案，不含镜像，两者在本机交替测量，取中位数。",
-        ),
+        times,
         say(
             "What the model file says of temperature, mirror image, not sure and unlike is in "
             "the exported file, and counts in these answers; other programs have to apply it "

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortcut.classifier import Classifier
-from shortcut.data.loaders import EvaluationLoader
+from shortcut.data.loaders import Batch, EvaluationLoader
 from shortcut.data.preprocess import Pixels
 from shortcut.data.samples import Sample
 from shortcut.events import Event, Progress
 from shortcut.metrics import Scores, count_answers, scores_of, wilson_interval
+from shortcut.predictor import Answers
 from shortcut.runtime.shipped import Shipped
 
 BATCHES = (1, 32)
-"""Pictures at once, of which the time is told: one person waits, or a folder is gone through."""
+"""Pictures at once, of which the time is told: one person waits, or a folder is gone through. Of
+raw exports of one alone."""
 ROUNDS, PATIENCE = 9, 6.0
 """So often each side is timed, in turn, unless that takes so many seconds."""
 SHOWN = 10
@@ -27,7 +29,8 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds for one batch, pixels to answers, medians of rounds in turn."""
+    """Milliseconds for one batch, pixels to answers, medians of rounds in turn; of a raw export
+    from a decoded picture on, which for torch goes through `Preprocess`."""
 
     batch: int
     before: float
@@ -145,20 +148,27 @@ def comparing_answers(
     sizes: tuple[int, int],
 ) -> Generator[Event, None, Parity]:
     """Ask both about every picture, then time both on some."""
-    before, after = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-    far, farther = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-    alone = list[NDArray[np.float32]]()
+    before, after = list[Answers](), list[Answers]()
+    far, farther = list[Answers](), list[Answers]()
+    alone = list[Answers]()
     pixels: Pixels = np.zeros((0,), np.uint8)
     for done, batch in enumerate(batches, 1):
         pixels = batch.images.numpy()
-        for answers, distances, one in ((before, far, classifier), (after, farther, exported)):
-            given, distance = one.judge_pixels(pixels)
-            answers.append(given)
-            distances += [] if distance is None else [distance]
-        alone.append(exported.engine(pixels)[0])
+        given, distance = classifier.judge_pixels(pixels)
+        before.append(given)
+        far += [] if distance is None else [distance]
+        for shown in _shown(exported, batch, batches.samples):
+            given, distance = exported.judge_pixels(shown)
+            after.append(given)
+            farther += [] if distance is None else [distance]
+            alone.append(exported.engine(shown)[0])
         yield Progress("comparing answers", done, len(batches))
     yield Progress("timing", 0, 0)
-    latencies = tuple(_time_both(classifier, exported, pixels, batch) for batch in BATCHES)
+    if exported.raw:
+        picture = exported.pixels(batches.samples[-1].path)
+        latencies = (_time_raw(classifier, exported, picture),)
+    else:
+        latencies = tuple(_time_both(classifier, exported, pixels, batch) for batch in BATCHES)
     return Parity(
         tuple(batches.samples),
         classifier.classes,
@@ -173,10 +183,17 @@ def comparing_answers(
     )
 
 
+def _shown(exported: Shipped, batch: Batch, samples: Sequence[Sample]) -> Iterator[Pixels]:
+    """What the export is given of a batch: all squares, or one whole picture after the other."""
+    if exported.raw:
+        for index in batch.indices:
+            yield exported.pixels(samples[index].path)[np.newaxis]
+    else:
+        yield batch.images.numpy()
+
+
 def _flags(
-    classifier: Classifier,
-    before: Sequence[NDArray[np.float32]],
-    after: Sequence[NDArray[np.float32]],
+    classifier: Classifier, before: Sequence[Answers], after: Sequence[Answers]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
     limit = classifier.unlike_from
     if limit is None or not before or not after:
@@ -185,15 +202,32 @@ def _flags(
 
 
 def _time_both(classifier: Classifier, exported: Shipped, pixels: Pixels, batch: int) -> Latency:
-    """From pixels to probabilities and distances, without the mirror image, which would be asked of
-    some pictures only."""
+    """From pixels to probabilities and distances."""
     given = np.ascontiguousarray(np.resize(pixels, (batch, *pixels.shape[1:])))
-    known = classifier.familiarity if exported.unlike_from is not None else None
-    plain = replace(classifier, mirror_below=0.0, familiarity=known)
-    sides: tuple[Callable[[], object], ...] = (
-        lambda: plain.judge_pixels(given),
-        lambda: exported.engine(given),
+    plain = _plain(classifier, exported)
+    sides = _time_in_turn(lambda: plain.judge_pixels(given), lambda: exported.engine(given))
+    return Latency(batch, *sides)
+
+
+def _time_raw(classifier: Classifier, exported: Shipped, picture: Pixels) -> Latency:
+    """The same from a decoded picture on."""
+    plain, view = _plain(classifier, exported), classifier.preprocess
+    sides = _time_in_turn(
+        lambda: plain.judge_pixels(view.cut(view.fitted(picture))[np.newaxis]),
+        lambda: exported.engine(picture[np.newaxis]),
     )
+    return Latency(1, *sides)
+
+
+def _plain(classifier: Classifier, exported: Shipped) -> Classifier:
+    """Without the mirror image, which would be asked of some pictures only, and with distances if
+    the export has them."""
+    known = classifier.familiarity if exported.unlike_from is not None else None
+    return replace(classifier, mirror_below=0.0, familiarity=known)
+
+
+def _time_in_turn(*sides: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds of two, medians."""
     seconds: list[list[float]] = [[], []]
     for side in sides:
         side()  # the first time is for compiling and taking memory
@@ -206,4 +240,4 @@ def _time_both(classifier: Classifier, exported: Shipped, pixels: Pixels, batch:
             side()
             taken.append(time.perf_counter() - started)
     before, after = (1000 * statistics.median(taken) for taken in seconds)
-    return Latency(batch, before, after)
+    return before, after

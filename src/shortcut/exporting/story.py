@@ -13,7 +13,7 @@ from shortcut.data.sources import check_outside
 from shortcut.disk import digest_of_file, write_whole
 from shortcut.errors import ModelError, ResourceError
 from shortcut.events import Event, Notice, Progress, Saved
-from shortcut.exporting.beside import write_reference
+from shortcut.exporting.beside import write_examples, write_reference
 from shortcut.exporting.page import render_parity
 from shortcut.exporting.parity import Parity, comparing_answers
 from shortcut.exporting.pictures import (
@@ -40,13 +40,14 @@ class Export:
     file: Path
     to: Target
     precision: NumberFormat
+    raw: bool
     part: str
     parity: Parity
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         facts = {"output": str(self.file), "to": self.to, "precision": self.precision}
-        return facts | {"part": self.part} | self.parity.as_dict()
+        return facts | {"raw": self.raw, "part": self.part} | self.parity.as_dict()
 
 
 def exporting(
@@ -54,6 +55,7 @@ def exporting(
     to: Target,
     *,
     precision: NumberFormat = "fp32",
+    raw: bool = False,
     data: str | Path | None = None,
     part: Part = "auto",
     output: Path | None = None,
@@ -65,9 +67,10 @@ def exporting(
 
     Args:
         place: a run folder, or a model file.
+        raw: the graph takes one decoded picture of any size, and resizes it.
         data: other labelled pictures than those that the run held back.
         part: of the data; `auto`: val.
-        output: a folder; None: `exports/NAME-FORMAT-PRECISION`.
+        output: a folder; None: `exports/NAME-FORMAT-PRECISION`, `-raw` behind it.
         min_agreement: share of pictures on which the best answers must be the same.
         force: replace the folder.
 
@@ -76,10 +79,10 @@ def exporting(
         ResourceError: a package is missing, the folder is there already or cannot be written.
         DataError: there are no pictures to check it on.
     """
-    check_target(to, precision)
+    check_target(to, precision, raw=raw)
     model = find_model(place)
     classifier = load(model)
-    folder = output or Path("exports") / f"{_name_of(place)}-{to}-{precision}"
+    folder = output or Path("exports") / _name_for(place, to, precision, raw=raw)
     _check_free(folder, force=force)
     given = yield from finding_pictures(model, data, part)
     check_outside(folder, given.place)
@@ -87,9 +90,9 @@ def exporting(
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:
         unfinished.mkdir(parents=True)
-        story = _write_and_compare(classifier, model, given, unfinished, to, precision)
+        story = _write_and_compare(classifier, model, given, unfinished, to, precision, raw=raw)
         parity = yield from story
-        export = Export(folder, folder / FILES[to], to, precision, given.part, parity)
+        export = Export(folder, folder / FILES[to], to, precision, raw, given.part, parity)
         kept = _share_of_equal(parity, to) >= min_agreement
         write_whole(unfinished / "parity.json", json.dumps(export.as_dict(), indent=1))
         page = render_parity(export, given.place, lang, kept=kept)
@@ -127,6 +130,8 @@ def _write_and_compare(
     folder: Path,
     to: Target,
     precision: NumberFormat,
+    *,
+    raw: bool,
 ) -> Generator[Event, None, Parity]:
     calibration = []
     if precision == "int8":
@@ -138,13 +143,16 @@ def _write_and_compare(
             )
     batches = yield from reading_batches(classifier, given.checked)
     yield Progress(f"writing {to}, {precision}", 0, 0)
-    card = _card(classifier, precision, digest_of_file(model), to)
+    card = _card(classifier, precision, digest_of_file(model), to, raw=raw)
     told = classifier if card.unlike_from is not None else replace(classifier, familiarity=None)
     path = write_export(told, card, folder, to, calibration)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    write_reference(classifier, batches.samples, folder)
-    yield Progress(f"writing {to}, {precision}", 1, 1)
     exported = load_exported(path, engine=ENGINES[to], cache=None)
+    if raw:
+        write_examples(exported, batches.samples, folder)
+    else:
+        write_reference(classifier, batches.samples, folder)
+    yield Progress(f"writing {to}, {precision}", 1, 1)
     sizes = model.stat().st_size, written
     return (yield from comparing_answers(classifier, exported, batches, sizes))
 
@@ -167,9 +175,12 @@ ENGINES: Mapping[Target, Wanted] = {
 """With which a format is checked: the one that most people run it with."""
 
 
-def _card(classifier: Classifier, precision: NumberFormat, source: str, to: Target) -> ExportCard:
+def _card(
+    classifier: Classifier, precision: NumberFormat, source: str, to: Target, *, raw: bool
+) -> ExportCard:
     facts = classifier.facts()
-    told = to != "triton" and tells_where(classifier)  # that computes every output with each answer
+    # Triton computes every output with each answer, and a raw graph has no squares to lay heat on.
+    told = to != "triton" and not raw and tells_where(classifier)
     if precision != "fp32":  # those of the original are not those of other numbers
         facts["metrics"] = {}
     return ExportCard(
@@ -179,15 +190,16 @@ def _card(classifier: Classifier, precision: NumberFormat, source: str, to: Targ
         max_pixels=classifier.max_pixels,
         source=source,
         cells=cell_centres(classifier.model) if told else None,
+        raw=raw,
     )
 
 
-def _name_of(place: Path) -> str:
-    """Of a run its folder's name, of a file in one as well, else the file's."""
+def _name_for(place: Path, to: Target, precision: NumberFormat, *, raw: bool) -> str:
+    """Of a run its folder's name, of a file in one as well, else the file's; and what it became."""
     whole = place.resolve()
-    if whole.is_dir():
-        return whole.name
-    return whole.parent.name if whole.stem in ("best", "last") else whole.stem
+    in_run = whole.stem in ("best", "last") and not whole.is_dir()
+    name = whole.parent.name if in_run else whole.name if whole.is_dir() else whole.stem
+    return f"{name}-{to}-{precision}{'-raw' if raw else ''}"
 
 
 def _check_free(folder: Path, *, force: bool) -> None:

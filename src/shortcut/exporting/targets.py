@@ -30,6 +30,9 @@ FILES: Mapping[Target, str] = {
     "torch-program": "model.pt2",
     "triton": "1/model.onnx",
 }
+RAW = ("openvino", "onnx")
+"""Whose graphs may resize; a torch program is run from Python, where `preprocess` is at hand, and
+Triton's are given many pictures at once."""
 PACKAGES: Mapping[Target, tuple[str, ...]] = {
     "openvino": ("openvino",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
@@ -38,13 +41,15 @@ PACKAGES: Mapping[Target, tuple[str, ...]] = {
 }
 
 
-def check_target(to: Target, precision: NumberFormat) -> None:
+def check_target(to: Target, precision: NumberFormat, *, raw: bool = False) -> None:
     """Whether such an export can be made here, before any work is done for it.
 
     Raises:
-        RecipeError: the format does not have these numbers.
+        RecipeError: the format does not have these numbers, or cannot resize.
         ResourceError: a package is missing.
     """
+    if raw:
+        _check_raw(to, precision)
     if precision not in PRECISIONS[to]:
         others = [name for name, known in PRECISIONS.items() if precision in known]
         raise RecipeError(
@@ -58,6 +63,16 @@ def check_target(to: Target, precision: NumberFormat) -> None:
                 f"`--to {to} --precision {precision}` takes the package {package}: "
                 "`pip install 'shortcut[export]'`."
             )
+
+
+def _check_raw(to: Target, precision: NumberFormat) -> None:
+    if to not in RAW:
+        raise RecipeError(f"`--raw` is for `--to {'` and `--to '.join(RAW)}`, not for {to}.")
+    if precision == "bf16":
+        raise RecipeError(
+            "`--raw` has no bf16: OpenVINO would resize in bfloat16 as well, which cannot tell 256 "
+            "levels; give fp32 or int8."
+        )
 
 
 def write_export(
@@ -77,6 +92,7 @@ def write_export(
     """
     from shortcut.formats.eightbit import quantised, quantised_faithfully
     from shortcut.formats.graph import Graph, traced
+    from shortcut.formats.raw import traced_resizing
 
     half = to == "torch-program" and card.precision == "bf16"
     kind = torch.bfloat16 if half else torch.float32
@@ -84,23 +100,29 @@ def write_export(
     path = folder / FILES[to]
     with quietly():
         program = traced(graph, classifier.preprocess.image_size)
+        # Put before the network last, so that what makes eight bits never meets it.
+        resizing = traced_resizing(classifier.preprocess) if card.raw else None
         if to == "openvino":
-            from shortcut.formats.openvino import as_openvino, write_openvino
+            from shortcut.formats import openvino
 
-            model = as_openvino(program, graph.outputs)
+            model = openvino.as_openvino(program, graph.outputs)
             if card.precision == "int8":
                 model = quantised_faithfully(model, calibration)
-            write_openvino(model, card, path)
+            if resizing is not None:
+                model = openvino.resizing_first(model, resizing)
+            openvino.write_openvino(model, card, path)
         elif to in ("onnx", "triton"):
-            from shortcut.formats.onnx import as_onnx, write_onnx, write_triton
+            from shortcut.formats import onnx
 
-            proto = as_onnx(program, graph.outputs)
+            proto = onnx.as_onnx(program, graph.outputs)
             if card.precision == "int8":
                 proto = quantised(proto, calibration)
+            if resizing is not None:
+                proto = onnx.resizing_first(proto, resizing)
             path.parent.mkdir(exist_ok=True)
-            write_onnx(proto, card, path)
+            onnx.write_onnx(proto, card, path)
             if to == "triton":
-                write_triton(card, folder)
+                onnx.write_triton(card, folder)
         else:
             from shortcut.formats.program import write_program
 

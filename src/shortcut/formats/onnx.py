@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 
 from shortcut.card import ExportCard
 from shortcut.disk import write_whole
+from shortcut.formats.raw import SQUARES
 from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -39,6 +40,17 @@ def as_onnx(
         )
     assert written is not None
     return written.model_proto
+
+
+def resizing_first(network: "ModelProto", resizing: ExportedProgram) -> "ModelProto":
+    """One that takes what `Resizing` takes, and answers as `network` does about what comes of
+    it."""
+    from onnx import compose
+
+    front = as_onnx(resizing, (SQUARES,))
+    front = compose.add_prefix(front, "resizing/", rename_inputs=False, rename_outputs=False)
+    behind = compose.add_prefix(network, "network/", rename_outputs=False)
+    return compose.merge_models(front, behind, [(SQUARES, f"network/{IMAGES}")])
 
 
 def write_onnx(model: "ModelProto", card: ExportCard, path: Path) -> None:

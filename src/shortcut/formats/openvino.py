@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch.export import ExportedProgram
 
 from shortcut.card import ExportCard
 from shortcut.errors import ResourceError
+from shortcut.formats.raw import SQUARES
 from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
 
 if TYPE_CHECKING:
@@ -25,6 +26,20 @@ def as_openvino(
     for output, name in zip(model.outputs, outputs, strict=False):
         output.set_names({name})
     return model
+
+
+def resizing_first(network: "Model", resizing: ExportedProgram) -> "Model":
+    """One that takes what `Resizing` takes, and answers as `network` does about what comes of it;
+    `network` is used up."""
+    import openvino
+
+    front = as_openvino(resizing, (SQUARES,))
+    front.reshape([1, -1, -1, 3])
+    squares = front.get_results()[0].input_value(0)
+    for taker in network.input(0).get_target_inputs():
+        taker.replace_source_output(squares)
+    make: Any = openvino.Model  # its two types of a model are strangers to each other
+    return make(network.get_results(), front.get_parameters())
 
 
 def write_openvino(model: "Model", card: ExportCard, path: Path) -> None:

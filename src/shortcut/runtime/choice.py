@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ def choose_engine(
     makers: Mapping[EngineName, Callable[[], Engine]],
     side: int,
     cache: Path | None,
+    *,
+    raw: bool = False,
 ) -> Engine:
     """The engine that answers about a single picture in the shortest time.
 
@@ -37,15 +39,15 @@ def choose_engine(
         path: of the exported file.
         side: of the network's square, in pixels.
         cache: the folder where the choice is remembered; None: nowhere.
+        raw: whether the network takes one picture of any size.
     """
     book = cache / "engines" / f"{_key(path, makers)}.json" if cache else None
     known = _remembered(book) if book else None
     if known is not None and known in makers:
         return makers[known]()
     engines = _made(makers)
-    noise = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
-    engines = _agreeing(engines, noise)
-    picture = noise[:1].copy()
+    picture, *others = _trials(side, raw)
+    engines = _agreeing(engines, [picture, *others])
     seconds: dict[EngineName, list[float]] = {name: [] for name in engines}
     for _ in range(ROUNDS + 1):
         for name, engine in engines.items():
@@ -60,6 +62,17 @@ def choose_engine(
     return engines[best]
 
 
+def _trials(side: int, raw: bool) -> list[Pixels]:
+    """One picture, and what else engines may answer otherwise about: several of them; of a raw
+    network other sizes."""
+    noise = np.random.default_rng(0)
+    if not raw:
+        several = noise.integers(0, 256, (3, side, side, 3), np.uint8)
+        return [several[:1].copy(), several]
+    shapes = ((3 * side, 4 * side), (side, side), (7 * side, side // 2))
+    return [noise.integers(0, 256, (1, *shape, 3), np.uint8) for shape in shapes]
+
+
 def _made(makers: Mapping[EngineName, Callable[[], Engine]]) -> dict[EngineName, Engine]:
     """The first, and those of the others that can read the file."""
     engines: dict[EngineName, Engine] = {}
@@ -69,12 +82,14 @@ def _made(makers: Mapping[EngineName, Callable[[], Engine]]) -> dict[EngineName,
     return engines
 
 
-def _agreeing(engines: Mapping[EngineName, Engine], noise: Pixels) -> dict[EngineName, Engine]:
-    """Those that answer as the first does, about one picture and about several."""
+def _agreeing(
+    engines: Mapping[EngineName, Engine], trials: Sequence[Pixels]
+) -> dict[EngineName, Engine]:
+    """Those that answer as the first does."""
     (checked, first), *others = engines.items()
     kept: dict[EngineName, Engine] = {checked: first}
     for name, engine in others:
-        pairs = [(first(some), engine(some)) for some in (noise, noise[:1].copy())]
+        pairs = [(first(some), engine(some)) for some in trials]
         if all(_alike(*pair) for pair in pairs):
             kept[name] = engine
     return kept

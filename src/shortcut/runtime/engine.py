@@ -23,7 +23,8 @@ class Engine(Protocol):
 
     def __call__(self, images: Pixels) -> tuple[Answers, Answers | None]:
         """(N, S, S, 3) uint8 -> (N, classes) float32 probabilities at temperature 1, and (N,) how
-        unlike those of the training these pictures are; None where the network does not say."""
+        unlike those of the training these pictures are; None where the network does not say.
+        Of a raw export: (1, H, W, 3), any size."""
         ...
 
     def evidence(self, images: Pixels) -> Answers:

@@ -62,7 +62,11 @@ def load_exported(
         return make_shipped(_engine(names[0], path, card), card)
     side = card.preprocess.image_size
     chosen = choose_engine(
-        path, {n: lambda n=n: _engine(n, path, card) for n in names}, side, cache
+        path,
+        {n: lambda n=n: _engine(n, path, card) for n in names},
+        side,
+        cache,
+        raw=card.raw,
     )
     return make_shipped(chosen, card)
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortcut.card import ExportCard
-from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.data.decode import Picture, decode_picture
+from shortcut.data.preprocess import Pixels, Preprocess, middle_part
 from shortcut.errors import ModelError
 from shortcut.heat import Heat, heat_of
 from shortcut.metrics import at_temperature
-from shortcut.predictor import Answers, Predictor
+from shortcut.predictor import Answers, Prediction, Predictor
 from shortcut.runtime.engine import Engine
 
 
@@ -80,8 +82,25 @@ class Shipped(Predictor):
         return answers, distances
 
 
+@dataclass
+class RawShipped(Shipped):
+    """One whose graph resizes: asked about whole pictures, one after the other."""
+
+    raw: ClassVar[bool] = True
+
+    def predict_pixels(self, pixels: Sequence[Pixels]) -> list[Prediction]:
+        """See `Predictor`; the pictures may have any sizes."""
+        return [Shipped.predict_pixels(self, [picture])[0] for picture in pixels]
+
+    def pixels(self, picture: Picture) -> Pixels:
+        """A picture at its full size, (H, W, 3) uint8; of one longer than 4:1 the middle, which is
+        all that the graph would look at."""
+        return np.array(middle_part(decode_picture(picture, max_pixels=self.max_pixels)))
+
+
 def make_shipped(engine: Engine, card: ExportCard) -> Shipped:
     """The classifier that an engine and what its file says of itself make."""
     size = card.preprocess
     preprocess = Preprocess(size.image_size, size.resize, size.mean, size.std)
-    return Shipped(engine, card, card.classes, preprocess, card.sure_from, card.max_pixels)
+    made = RawShipped if card.raw else Shipped
+    return made(engine, card, card.classes, preprocess, card.sure_from, card.max_pixels)

@@ -18,7 +18,7 @@ from shortcut.errors import DecodeError, ShortcutError
 from shortcut.heat import Heat, overlay_heat
 from shortcut.opening import open_predictor
 from shortcut.prediction import as_record
-from shortcut.predictor import Predictor
+from shortcut.predictor import Predictor, check_squares
 from shortcut.runtime.loading import Wanted
 from shortcut.runtime.shipped import Shipped
 from shortcut.server.tasks import Described, Failed, Refusal, Result, Task
@@ -116,6 +116,7 @@ def _interval(accuracy: Any, images: Any) -> list[float] | None:
 
 def _warm_up(predictor: Predictor) -> None:
     """The first answers take longer: before these are given nobody is told that it is ready."""
+    check_squares(predictor, "`serve`")
     side = predictor.preprocess.image_size
     for count in (1, 2):
         predictor.judge_pixels(np.zeros((count, side, side, 3), np.uint8))
