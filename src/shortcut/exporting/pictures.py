@@ -17,7 +17,7 @@ from shortcut.data.sources import choose_part, default_cache, reading_source
 from shortcut.errors import DataError
 from shortcut.evaluation import label_positions
 from shortcut.events import Event, Notice
-from shortcut.formats.eightbit import CALIBRATING
+from shortcut.formats.eightbit import JUDGING
 from shortcut.heldback import pictures_of, run_of
 
 BATCH = 32
@@ -111,7 +111,7 @@ def reading_calibration(
     classifier: Classifier, samples: Sequence[Sample], seed: int = 0
 ) -> Generator[Event, None, list[Pixels]]:
     """Some of these, drawn by seed, as the network sees them."""
-    order = np.random.default_rng(seed).permutation(len(samples))[:CALIBRATING]
-    chosen = [samples[place] for place in sorted(order)]
+    order = np.random.default_rng(seed).permutation(len(samples))[:JUDGING]
+    chosen = [samples[place] for place in order]
     loader = yield from reading_batches(classifier, chosen)
     return [pixels for batch in loader for pixels in batch.images.numpy()]

@@ -90,7 +90,7 @@ def write_export(
     Returns:
         The file, in `folder`.
     """
-    from shortcut.formats.eightbit import quantised, quantised_faithfully
+    from shortcut.formats.eightbit import ask_onnx, ask_openvino, quantised
     from shortcut.formats.graph import Graph, traced
     from shortcut.formats.raw import traced_resizing
 
@@ -107,7 +107,7 @@ def write_export(
 
             model = openvino.as_openvino(program, graph.outputs)
             if card.precision == "int8":
-                model = quantised_faithfully(model, calibration)
+                model = quantised(model, calibration, ask_openvino)
             if resizing is not None:
                 model = openvino.resizing_first(model, resizing)
             openvino.write_openvino(model, card, path)
@@ -116,7 +116,7 @@ def write_export(
 
             proto = onnx.as_onnx(program, graph.outputs)
             if card.precision == "int8":
-                proto = quantised(proto, calibration)
+                proto = quantised(proto, calibration, ask_onnx)
             if resizing is not None:
                 proto = onnx.resizing_first(proto, resizing)
             path.parent.mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ class OnnxEngine:
     name: EngineName = "onnxruntime"
 
     def __init__(self, path: Path) -> None:
-        self._session = _session(path)
+        self._session = open_session(path)
         given = [output.name for output in self._session.get_outputs()]
         self._names = [name for name in (PROBABILITIES, DISTANCE) if name in given]
         self._options = _asked_alone()
@@ -40,7 +40,7 @@ class OnnxEngine:
 
 def read_metadata(path: Path) -> str | None:
     """The JSON of the `ExportCard` in a file; None where it holds none."""
-    return _session(path).get_modelmeta().custom_metadata_map.get(METADATA)
+    return open_session(path).get_modelmeta().custom_metadata_map.get(METADATA)
 
 
 def _asked_alone() -> Any:
@@ -52,13 +52,19 @@ def _asked_alone() -> Any:
     return options
 
 
-def _session(path: Path) -> "InferenceSession":
+def open_session(source: Path | bytes) -> "InferenceSession":
+    """ONNX Runtime with a file, or its content.
+
+    Raises:
+        ModelError: it cannot read it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     # Its errors have no common root but this.
     except Exception as error:
-        raise ModelError(f"{path}: ONNX Runtime cannot read it ({error}).") from error
+        name = "the network" if isinstance(source, bytes) else source
+        raise ModelError(f"{name}: ONNX Runtime cannot read it ({error}).") from error
