@@ -12,11 +12,11 @@ lives in the peers' environment.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +26,18 @@ from pairs import HERE, Figures, make_environment, median, report
 
 PEERS = HERE / "peers"
 SHORTCUT = ("-m", "shortcut", "predict")
+# By a small process: a child's memory counts from the fork on, when it is still its parent's.
+LAUNCH = """
+import json, os, sys, time
+nowhere = [(os.POSIX_SPAWN_OPEN, place, os.devnull, os.O_WRONLY, 0) for place in (1, 2)]
+started = time.perf_counter()
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=nowhere)
+_, status, used = os.wait4(process, 0)
+seconds = time.perf_counter() - started
+if status:
+    sys.exit(f"ended with {status}")
+print(json.dumps({"seconds": seconds, "MB": used.ru_maxrss / 1024}))
+"""
 SIDES = ("openvino", "onnx", "torch", "torchvision", "timm", "ultralytics")
 
 
@@ -48,14 +60,12 @@ def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
 
 def run_whole(words: Sequence[str]) -> Figures:
     """Seconds from start to exit, and megabytes."""
-    started = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(words)}: ended with {process.returncode}")
-    return {"seconds": seconds, "MB": used.ru_maxrss / 1024}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCH, *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)}: {done.stderr}")
+    return json.loads(done.stdout)
 
 
 def main() -> None:

@@ -139,6 +139,8 @@ def ours(folder: Path) -> Sides:
     import shortcut
 
     exported = shortcut.load_exported(folder)
+    # Of unsure pictures it asks the mirror image too, which no other side does.
+    exported.card = exported.card.model_copy(update={"mirror_below": 0.0})
     size = exported.preprocess.image_size
     noise = np.random.default_rng(0).integers(0, 256, (32, size, size, 3), np.uint8)
     return exported.predict_many, lambda batch: exported.engine(noise[:batch])
