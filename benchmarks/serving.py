@@ -5,7 +5,7 @@ it; LitServe. The peers live in an environment of their own (`.venv-serving`, ma
 missing). In turn, each in a process of its own on this machine, which the clients share.
 Closed loop: so many clients, each of which asks again when it was answered. Open loop: requests
 come at so many times the rate of the closed loop, whether answered or not; what counts is goodput
-(answers that are right, a second) and how fast refusals are.
+(right answers a second, while it lasts) and how fast refusals are.
 
     python benchmarks/serving.py DATA EXPORT [--seconds 20] [--clients 64] [--times 2 5 10]
                                              [--rounds 1] [--sides shortcut fastapi litserve]
@@ -16,6 +16,7 @@ Each client has pictures of its own and knows their answers: one that belongs to
 import argparse
 import asyncio
 import json
+import math
 import socket
 import statistics
 import subprocess
@@ -47,7 +48,11 @@ class Seen:
     """What clients saw."""
 
     statuses: Counter[int] = field(default_factory=Counter)
+    end: float = math.inf
+    """When the clients stop: answers that come later are too late to count as goodput."""
     right: int = 0
+    late: int = 0
+    """Right, but after the end."""
     wrong: int = 0
     answered: list[float] = field(default_factory=list)
     """Seconds of each answer."""
@@ -132,12 +137,18 @@ async def ask_once(line: Line, picture: Picture, seen: Seen) -> None:
     seen.answered.append(took)
     answer = json.loads(body)
     same = answer["label"] == picture.label and abs(answer["score"] - picture.score) < 0.02
-    seen.right, seen.wrong = seen.right + same, seen.wrong + (not same)
+    if not same:
+        seen.wrong += 1
+    elif time.perf_counter() <= seen.end:
+        seen.right += 1
+    else:
+        seen.late += 1
 
 
 async def closed_loop(port: int, pictures: list[Picture], clients: int, seconds: float) -> Seen:
     """Each client asks again when it was answered."""
-    seen, end = Seen(), time.perf_counter() + seconds
+    end = time.perf_counter() + seconds
+    seen = Seen(end=end)
 
     async def client(number: int) -> None:
         line, mine = Line(port), pictures[number::clients]
@@ -154,8 +165,9 @@ async def closed_loop(port: int, pictures: list[Picture], clients: int, seconds:
 
 async def open_loop(port: int, pictures: list[Picture], rate: float, seconds: float) -> Seen:
     """Requests at a rate, each on a line of its own unless one is free."""
-    seen, free, tasks = Seen(), list[Line](), set[asyncio.Task[None]]()
     began = time.perf_counter()
+    seen = Seen(end=began + seconds)
+    free, tasks = list[Line](), set[asyncio.Task[None]]()
 
     async def one(picture: Picture) -> None:
         line = free.pop() if free else Line(port)
@@ -202,6 +214,7 @@ def figures(seen: Seen, seconds: float) -> Figures:
     errors = sum(count for status, count in seen.statuses.items() if status in (0, 500))
     return {
         "goodput": seen.right / seconds,
+        "late": seen.late,
         "wrong": seen.wrong,
         "errors": errors,
         "refusals": len(seen.refused),
@@ -249,7 +262,7 @@ def main() -> None:
             for load, found in measure(side, options, pictures).items():
                 rounds[side].setdefault(load, []).append(found)
                 print(side, load, found, file=sys.stderr, flush=True)
-    keys = ("goodput", "p50", "p95", "p99", "refusals", "refused p99", "errors", "wrong")
+    keys = ("goodput", "late", "p50", "p95", "p99", "refusals", "refused p99", "errors", "wrong")
     rows = [
         [side, load, *(f"{statistics.median(one[key] for one in found):,.0f}" for key in keys)]
         for side, loads in rounds.items()

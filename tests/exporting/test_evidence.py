@@ -50,7 +50,7 @@ def tiny(block: type[BasicBlock] | type[Bottleneck]) -> Classifier:
 
 
 def export(classifier: Classifier, folder: Path, to: str) -> Path:
-    card = _card(classifier, "fp32", "", to)  # type: ignore[arg-type]
+    card = _card(classifier, "fp32", "", to, raw=False)  # type: ignore[arg-type]
     folder.mkdir(exist_ok=True)
     return write_export(classifier, card, folder, to, [])  # type: ignore[arg-type]
 
@@ -147,5 +147,5 @@ def test_networks_of_which_it_would_not_be_true() -> None:
     assert not tells_where(odd)
     many = make(classes=tuple(map(str, range(MOST_CLASSES + 1))))
     assert not tells_where(many)
-    told = [_card(tiny(BasicBlock), "fp32", "", to).cells for to in ("triton", "onnx")]
+    told = [_card(tiny(BasicBlock), "fp32", "", to, raw=False).cells for to in ("triton", "onnx")]
     assert told == [None, (0.0, 4.0)]

@@ -60,3 +60,34 @@ def test_layers_go_back_where_answers_change(
     assert plain < 1
     assert same == plain
     assert more >= (1 + plain) / 2
+
+
+def test_the_first_convolution_goes_back_first(
+    pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the plain way is not faithful: what the picture goes through has no eight bits then,
+    what follows has."""
+    classifier = made("resnet20", outputs=10)
+    classifier.preprocess = Preprocess(32, 36)
+    asked: list[Any] = []
+
+    def ask(model: Any, _: object) -> np.ndarray:
+        asked.append(model)
+        return np.array([len(asked) == 2])  # the second, the plain way, answers otherwise
+
+    with quietly():
+        model = as_openvino(traced(Graph(classifier), 32))
+        found = quantised(model, pictures[:20], ask)
+    assert len(asked) == 3
+    plain, kept = ([_is_quantised(one) for one in _convolutions(net)] for net in (asked[1], found))
+    assert plain[0] and not kept[0]
+    assert all(kept[1:]) and len(kept) == len(plain) > 10
+
+
+def _convolutions(model: Any) -> list[Any]:
+    return [one for one in model.get_ordered_ops() if one.get_type_name() == "Convolution"]
+
+
+def _is_quantised(convolution: Any) -> bool:
+    before = convolution.input_value(0).get_node()
+    return before.get_type_name() == "FakeQuantize"

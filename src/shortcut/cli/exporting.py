@@ -1,6 +1,7 @@
 """`shortcut export`: a model goes to where it is needed."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -63,14 +64,8 @@ def export(
     from shortcut.events import heard, run_silently
 
     if to == TORCHVISION:
-        _refuse_idle(
-            precision,
-            data=data is not None,
-            part=part != "auto",
-            min_agreement=min_agreement != "99%",
-            raw=raw,
-            lang=lang != "en",
-        )
+        agreement = {"min-agreement": min_agreement}
+        _refuse_idle(precision, {"data": data, "part": part, "raw": raw, "lang": lang} | agreement)
         _to_torchvision(model, output, force, format_)
         return
     from shortcut.exporting import exporting
@@ -113,14 +108,17 @@ def _print(done: "Export") -> None:
     console.print_line(f"try it: shortcut predict {done.file} a.jpg")
 
 
-def _refuse_idle(precision: str, **given: bool) -> None:
+IDLE = {"data": None, "part": "auto", "raw": False, "lang": "en", "min-agreement": "99%"}
+"""What does nothing for torchvision, and what stands there if nobody asks."""
+
+
+def _refuse_idle(precision: str, given: Mapping[str, object]) -> None:
     from shortcut.errors import RecipeError
 
     if precision != "fp32":
         raise RecipeError("`--to torchvision` writes the weights as they are: float32.")
-    for name, idle in given.items():
-        if idle:
-            option = name.replace("_", "-")
+    for option, value in given.items():
+        if value != IDLE[option]:
             raise RecipeError(
                 f"`--{option}` has no effect with `--to torchvision`: it writes weights only."
             )

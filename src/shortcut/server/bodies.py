@@ -16,6 +16,9 @@ from shortcut.server.refusals import RefusedError
 PARTS = 4
 """For each picture that is taken: the other fields of a form."""
 
+SMALL = 1 << 20
+"""Bytes of a body; a photo of a telephone is larger."""
+
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
@@ -23,25 +26,25 @@ MULTIPART = b"multipart/form-data"
 
 
 class Memory:
-    """Bytes of bodies that are held, by all requests together.
+    """Bytes of bodies that are held, by all requests together. A quarter is for small ones: some
+    that send large bodies slowly must not keep everybody away.
 
     Args:
-        most: that may be.
+        most: that may be. While a body is put together, or a form taken apart, it is there twice.
     """
 
     def __init__(self, most: int) -> None:
         self.most, self.held = most, 0
 
-    def take(self, size: int) -> None:
-        """Hold so many more.
+    def check(self, size: int, *, large: bool) -> None:
+        """Whether so many more may be held.
 
         Raises:
             RefusedError: there would be too many.
         """
-        if self.held + size > self.most:
+        if self.held + size > (self.most - self.most // 4 if large else self.most):
             message = "too many bytes are waiting; try again."
             raise RefusedError(429, "busy", message, retry_after=1)
-        self.held += size
 
 
 @asynccontextmanager
@@ -56,19 +59,26 @@ async def held_body(request: Request, limits: Limits, memory: Memory) -> AsyncGe
         raise RefusedError(415, "packed", "packed bodies are not opened; send the picture itself.")
     too_long = RefusedError(413, "too-large", f"at most {limits.body:,} bytes are taken.")
     told = request.headers.get("content-length", "")
-    if told.isdecimal() and int(told) > limits.body:
+    length = int(told) if told.isdecimal() else 0  # h11 takes 20 digits at most
+    if length > limits.body:
         raise too_long
-    body = bytearray()
+    memory.check(length, large=length > SMALL)
+    pieces: list[bytes] = []
+    size = 0
     try:
         async with _in_time(limits.reading):
             async for piece in _pieces(request):
-                memory.take(len(piece))
-                body += piece
-                if len(body) > limits.body:
+                memory.check(len(piece), large=size > SMALL)
+                memory.held += len(piece)
+                size += len(piece)
+                pieces.append(piece)
+                if size > limits.body:
                     raise too_long
-        yield bytes(body)
+        whole = b"".join(pieces)
+        pieces.clear()
+        yield whole
     finally:
-        memory.held -= len(body)
+        memory.held -= size
 
 
 @asynccontextmanager

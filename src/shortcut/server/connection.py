@@ -17,17 +17,25 @@ class Connection(H11Protocol):
     service: Service
     """Set by `connection_to`: uvicorn makes connections of a class, and knows no arguments."""
     _timer: asyncio.TimerHandle | None = None
+    _rest = 0
+    """Bytes of a refused body that are still to be thrown away."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        if self._idle() and (refusal := refused_at_once(data, self.service)):
+        thrown = min(self._rest, len(data))
+        self._rest, data = self._rest - thrown, data[thrown:]
+        if not data:
+            return
+        always = self.server_state.default_headers
+        if self._idle() and (refused := refused_at_once(data, self.service, always)):
             self._unset_keepalive_if_required()
             self._stop_waiting()
             self._wait()
-            self.transport.write(refusal)
+            self.transport.write(refused.response)
+            self._rest = refused.rest
             return
         super().data_received(data)
         if self._answering():
@@ -57,9 +65,11 @@ class Connection(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _idle(self) -> bool:
-        """Whether the next byte begins a request."""
+        """Whether the next byte begins a request, and answers are read: who does not read them
+        waits, as with every other answer."""
         begun = self.conn.their_state is not h11.IDLE or self.conn.trailing_data[0]
-        return not (begun or self._answering() or self.transport.is_closing())
+        deaf = self.flow.write_paused or self.transport.is_closing()
+        return not (begun or deaf or self._answering())
 
 
 def connection_to(service: Service) -> type[Connection]:

@@ -42,7 +42,12 @@ class Guards:
             return
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
-        started, status = time.perf_counter(), 0
+        started, status, heard = time.perf_counter(), 0, False
+
+        async def hearing() -> Message:
+            nonlocal heard
+            heard = True
+            return await receive()
 
         async def guarded(message: Message) -> None:
             nonlocal status
@@ -50,24 +55,27 @@ class Guards:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 add_headers(headers, request_id)
-                if self.service.draining:
-                    headers["connection"] = "close"  # so that nobody holds a line that ends soon
+                # Who was not told to go on may send the next request instead of the body; and
+                # nobody is to hold a line that ends soon.
+                unsent = not heard and "expect" in Headers(scope=scope)
+                if unsent or self.service.draining:
+                    headers["connection"] = "close"
             await send(message)
 
         if self._may_pass(scope):
             try:
-                await self.app(scope, receive, guarded)
+                await self.app(scope, hearing, guarded)
             except Exception:
                 logging.getLogger("shortcut.server").exception("request %s", request_id)
                 if status:
                     raise
                 fault = RefusedError(500, "fault", "the server made a mistake.")
-                await refusal(Request(scope), fault)(scope, receive, guarded)
+                await refusal(Request(scope), fault)(scope, hearing, guarded)
         else:
             error = RefusedError(401, "no-token", "send the token: Authorization: Bearer TOKEN.")
             response = refusal(Request(scope), error)
             response.headers["www-authenticate"] = "Bearer"
-            await response(scope, receive, guarded)
+            await response(scope, hearing, guarded)
         # The function, not the path: of these a stranger could make any number.
         route = getattr(scope.get("endpoint"), "__name__", "none")
         self.service.meters.requests.labels(route, str(status)).inc()

@@ -1,61 +1,104 @@
-"""While nothing can be answered, a request that has arrived whole is refused from its bytes: to
-parse it and to make what a route needs takes several times as long, which the network would
-lack."""
+"""While nothing can be answered, a plain request is refused from its first lines: to parse it and
+to make what a route needs takes several times as long, which the network would lack."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
 
+from shortcut.server.bodies import MULTIPART
 from shortcut.server.guards import REQUEST_ID, add_headers, new_request_id, shows_token
 from shortcut.server.refusals import RefusedError, refusal_to
+from shortcut.server.routes import TAKEN
 from shortcut.server.service import Service
 
 HEAD = re.compile(
-    rb"POST /(predict|explain) HTTP/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)+)\r\n"
+    rb"POST /(predict|explain) HTTP/1\.1\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)+)\r\n"
 )
 """The first lines of a request that could hardly be plainer; RFC 9112, sections 3 and 5."""
-UNUSUAL = {b"transfer-encoding", b"expect", b"connection", b"upgrade", b"origin"}
+UNUSUAL = {"transfer-encoding", "content-encoding", "expect", "upgrade", "origin"}
 """Headers that ask for more than an answer: who sends one is heard in full."""
-ALONE = (b"host", b"content-length")
-"""Must come once."""
+ONCE = ("host", "content-length")
+"""Must come, and once; all others at most once."""
+FORM = MULTIPART.decode()
 REASONS = {429: "Too Many Requests", 503: "Service Unavailable"}
 
 
-def refused_at_once(data: bytes, service: Service) -> bytes | None:
-    """The whole response to what has arrived on a connection; None: it must be heard in full,
-    because there is room, or because it is not plainly one whole request."""
+@dataclass(frozen=True)
+class Refused:
+    """What is said at once."""
+
+    response: bytes
+    rest: int
+    """Bytes of the body that are still to come, and to be thrown away."""
+
+
+def refused_at_once(
+    data: bytes, service: Service, always: Sequence[tuple[bytes, bytes]] = ()
+) -> Refused | None:
+    """The refusal of what has arrived on a connection; None: it must be heard in full, because
+    there is room, or because it is not plainly the beginning of one request, and no more.
+
+    Args:
+        always: headers that the server adds to every response.
+    """
     if service.draining:
         return None
     try:
         service.check_room()
     except RefusedError as error:
-        return _response(data, service, error)
+        return _refused(data, service, always, error)
     return None
 
 
-def _response(data: bytes, service: Service, error: RefusedError) -> bytes | None:
+def _refused(
+    data: bytes, service: Service, always: Sequence[tuple[bytes, bytes]], error: RefusedError
+) -> Refused | None:
     head = HEAD.match(data)
-    if head is None:
+    fields = _fields(head[2]) if head else None
+    if head is None or fields is None:
         return None
-    fields: dict[bytes, list[str]] = {}
-    for line in head[2].splitlines():
-        name, _, value = line.partition(b":")
-        fields.setdefault(name.lower(), []).append(value.strip(b" \t").decode("latin-1"))
-    if UNUSUAL & fields.keys() or any(len(fields.get(name, ())) != 1 for name in ALONE):
+    route, length = head[1].decode(), fields["content-length"]
+    # `int` meets very many digits with an error.
+    if not (length.isascii() and length.isdecimal() and len(length) < 10):
         return None
-    (length,) = fields[b"content-length"]
-    if not (length.isascii() and length.isdecimal() and int(length) == len(data) - head.end()):
+    rest = int(length) - (len(data) - head.end())
+    if rest < 0 or int(length) > service.limits.body or not _takes(route, fields):
         return None
-    if service.token is not None and not shows_token(
-        fields.get(b"authorization", []), service.token
-    ):
+    shown = [fields["authorization"]] if "authorization" in fields else []
+    if service.token is not None and not shows_token(shown, service.token):
         return None
-    given = fields.get(b"x-request-id", [""])[0]
+    given = fields.get("x-request-id", "")
     request_id = given if REQUEST_ID.fullmatch(given) else new_request_id()
-    route = head[1].decode()
     service.meters.requests.labels(route, str(error.status)).inc()
+    service.meters.seconds.labels(route).observe(0)
+    return Refused(_response(request_id, always, error), rest)
+
+
+def _fields(lines: bytes) -> dict[str, str] | None:
+    """Headers by name; None where they are not plain."""
+    fields: dict[str, str] = {}
+    for line in lines.splitlines():
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.lower() in fields:
+            return None
+        fields[name.lower()] = value.strip(" \t")
+    goes_on = fields.get("connection", "keep-alive").lower() == "keep-alive"
+    plain = goes_on and not (UNUSUAL & fields.keys()) and all(name in fields for name in ONCE)
+    return fields if plain else None
+
+
+def _takes(route: str, fields: dict[str, str]) -> bool:
+    """Whether a route would look at a body of such a type."""
+    kind = fields.get("content-type", TAKEN[0]).lower()
+    return kind.startswith(TAKEN) and not (route == "explain" and kind.startswith(FORM))
+
+
+def _response(request_id: str, always: Sequence[tuple[bytes, bytes]], error: RefusedError) -> bytes:
     response = refusal_to(request_id, error)
-    headers = MutableHeaders(raw=response.raw_headers)
+    headers = MutableHeaders(raw=[*always, *response.raw_headers])
     add_headers(headers, request_id)
     first = f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\n".encode()
     lines = [b"%b: %b\r\n" % pair for pair in headers.raw]

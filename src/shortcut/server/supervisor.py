@@ -81,7 +81,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(LOOKING)
             if self._process is not None and self._process.is_alive():
-                if self._asked and time.monotonic() - self._asked > self.limits.hanging:
+                asked = self._asked  # once: the other thread may set it between two looks
+                if asked and time.monotonic() - asked > self.limits.hanging:
                     self._process.kill()
                 continue
             self.ready = False
