@@ -38,55 +38,18 @@ Sides = tuple[Ask, Callable[[int], object]]
 """From files to answers, and the network alone on so many pictures."""
 
 
-def transforms(size: int, resize: int) -> Callable[[Path], object]:
-    from PIL import Image
-    from torchvision import transforms as t
-
-    chain = t.Compose(
-        [
-            t.Resize(resize),
-            t.CenterCrop(size),
-            t.ToTensor(),
-            t.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
-
-    def load(path: Path) -> object:
-        with Image.open(path) as image:
-            return chain(image.convert("RGB"))
-
-    return load
-
-
 def by_tensors(network: Callable[[object], object], size: int, resize: int) -> Sides:
     """For all who are given float32 tensors."""
     import torch
+    from peers.predict_network import transforms
 
     load = transforms(size, resize)
     made = {batch: torch.randn(batch, 3, size, size) for batch in BATCHES}
 
     def ask(files: list[Path]) -> object:
-        return network(torch.stack([load(path) for path in files]))  # type: ignore[misc]
+        return network(torch.stack([load(path) for path in files]))
 
     return ask, lambda batch: network(made[batch])
-
-
-def theirs(weights: Path, name: str, side: str) -> object:
-    """Torchvision's or timm's network with these weights."""
-    from safetensors.torch import load_file
-
-    state = load_file(weights)
-    classes = len(state["fc.bias"])
-    if side == "timm":
-        import timm
-
-        network = timm.create_model(name, num_classes=classes)
-    else:
-        from torchvision import models
-
-        network = models.get_model(name, num_classes=classes)
-    network.load_state_dict(state)
-    return network.eval()
 
 
 def eager(network: object) -> Callable[[object], object]:
@@ -121,6 +84,7 @@ def openvino_by_hand(
     model = openvino.convert_model(network, example_input=torch.randn(2, 3, size, size))
     if kind == "int8":
         import nncf
+        from peers.predict_network import transforms
 
         load = transforms(size, resize)
         model = nncf.quantize(model, nncf.Dataset([load(file)[None] for file in files[:300]]))  # type: ignore[index]
@@ -151,7 +115,9 @@ def make_side(side: str, place: Path, files: list[Path]) -> Sides:
     size, resize, name = facts["size"], facts["resize"], facts["network"]
     if side in OURS:
         return ours(place / OURS[side])
-    network = theirs(place / "weights.safetensors", name, side)
+    from peers.predict_network import load_network
+
+    network = load_network(side, name, place / "weights.safetensors")
     if side in ("torch", "timm"):
         return by_tensors(eager(network), size, resize)
     if side == "onnxruntime":
