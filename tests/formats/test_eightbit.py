@@ -17,7 +17,7 @@ from shortcut.formats.onnx import as_onnx
 from shortcut.formats.openvino import as_openvino
 from shortcut.runtime.engine import IMAGES
 
-Written = Callable[[Any], Any]
+Written = Callable[[Any, Any], Any]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def shares(
     given = [{IMAGES: picture[np.newaxis]} for picture in pictures]
     found: list[float] = []
     with quietly():
-        model = written(traced(Graph(classifier), 32))
+        graph = Graph(classifier)
+        model = written(traced(graph, 32), graph.outputs)
         wanted = ask(model, given)
         for asked in (lambda: 0.0, lambda: found[0], lambda: (1 + found[0]) / 2):
             monkeypatch.setattr(eightbit, "FAITHFUL", asked())
@@ -76,7 +77,8 @@ def test_the_first_convolution_goes_back_first(
         return np.array([len(asked) == 2])  # the second, the plain way, answers otherwise
 
     with quietly():
-        model = as_openvino(traced(Graph(classifier), 32))
+        graph = Graph(classifier)
+        model = as_openvino(traced(graph, 32), graph.outputs)
         found = quantised(model, pictures[:20], ask)
     assert len(asked) == 3
     plain, kept = ([_is_quantised(one) for one in _convolutions(net)] for net in (asked[1], found))

@@ -22,11 +22,8 @@ OPSET = 18
 """The first in which torch's exporter writes; every engine of the last years reads it."""
 
 
-def as_onnx(
-    program: ExportedProgram, outputs: Sequence[str] = (PROBABILITIES, DISTANCE)
-) -> "ModelProto":
-    """The same network as ONNX has it; `outputs` are their names."""
-    outputs = outputs[: len(program.graph_signature.user_outputs)]
+def as_onnx(program: ExportedProgram, outputs: Sequence[str]) -> "ModelProto":
+    """The same network as ONNX has it; `outputs` are the names of what it gives."""
     # It prints a line for every stage, and warns of its own parts.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")

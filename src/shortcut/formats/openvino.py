@@ -9,21 +9,19 @@ from torch.export import ExportedProgram
 from shortcut.card import ExportCard
 from shortcut.errors import ResourceError
 from shortcut.formats.raw import SQUARES
-from shortcut.runtime.engine import DISTANCE, IMAGES, METADATA, PROBABILITIES
+from shortcut.runtime.engine import IMAGES, METADATA
 
 if TYPE_CHECKING:
     from openvino import Model
 
 
-def as_openvino(
-    program: ExportedProgram, outputs: Sequence[str] = (PROBABILITIES, DISTANCE)
-) -> "Model":
-    """The same network as OpenVINO has it; its input and outputs have names."""
+def as_openvino(program: ExportedProgram, outputs: Sequence[str]) -> "Model":
+    """The same network as OpenVINO has it; `outputs` are the names of what it gives."""
     import openvino
 
     model = openvino.convert_model(program.run_decompositions())
     model.input(0).set_names({IMAGES})
-    for output, name in zip(model.outputs, outputs, strict=False):
+    for output, name in zip(model.outputs, outputs, strict=True):
         output.set_names({name})
     return model
 
