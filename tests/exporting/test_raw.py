@@ -67,6 +67,23 @@ def test_answers_are_those_of_the_original(raw: Export, original: Classifier) ->
                 assert (one.label, one.sure, one.unlike) == (other.label, other.sure, other.unlike)
 
 
+@pytest.mark.parametrize("size", [(640, 480), (301, 200), (200, 301), (16, 16), (9, 200)])
+def test_mirror_images_are_those_of_the_square(
+    raw: Export, original: Classifier, size: tuple[int, int]
+) -> None:
+    """Of the whole picture another column is the middle one where an odd number is cut off."""
+    original.mirror_below = 1.1
+    before = original.predict(noise(*size))
+    exported = load_exported(raw.file, cache=None)
+    exported.card = exported.card.model_copy(update={"mirror_below": 1.1})
+    assert exported.predict(noise(*size)).score == pytest.approx(
+        before.score, abs=APART[raw.precision]
+    )
+    square = original.preprocess(noise(*size))
+    asked = exported._mirrored(exported.pixels(noise(*size))[np.newaxis])[0]
+    assert (original.preprocess(Image.fromarray(asked)) == square[:, ::-1]).all()
+
+
 def test_resized_before_or_in_the_graph(raw: Export, original: Classifier) -> None:
     """The network behind it is the same, whatever its numbers are."""
     for exported in engines_of(raw):
