@@ -103,7 +103,7 @@ clean:  ## remove the demo, caches and .venv; never runs/
 
 .venv/.nightly: .venv/.dev
 	@echo 'installing what the longest tests take'
-	$(call install,.[dev,nightly])
+	$(call install,.[nightly])
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
