@@ -19,6 +19,12 @@ def choose(model: nn.Module, wanted: str, **more: int) -> Choice:
     return choose_precision(model, wanted, device=CPU, **sizes)
 
 
+@pytest.fixture(autouse=True)
+def _bf16_is_worth_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever processor the tests run on."""
+    monkeypatch.setattr(precision, "_probe_seconds", lambda number: 1.0)
+
+
 @pytest.fixture
 def model() -> nn.Module:
     torch.manual_seed(0)
@@ -50,13 +56,13 @@ def test_auto_times_every_candidate_and_takes_one(model):
 def test_the_fastest_is_taken(model, monkeypatch, fastest):
     def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
         if candidate == fastest:
-            return 1.0
-        return 2.0 if candidate.format == fastest.format else 3.0
+            return 0.01
+        return 0.02 if candidate.format == fastest.format else 0.03
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     choice = choose(model, "auto", batch_size=8)
     assert choice.precision == fastest
-    assert choice.images_per_second[fastest.describe()] == 8
+    assert choice.images_per_second[fastest.describe()] == 800
 
 
 @pytest.mark.parametrize(
@@ -92,13 +98,50 @@ def test_a_slow_first_step_rules_nothing_out(model, monkeypatch):
 
     def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
         taken.append(candidate)
-        if taken.count(candidate) == 1:
-            return 100.0
-        return 0.5 if candidate.format == "bf16" else 9.0 if candidate.channels_last else 1.0
+        if len(images) < 4:
+            return 0.01  # how many pictures are asked
+        if taken.count(candidate) == 1 + (candidate == PLAIN):
+            return 1.0
+        return 0.005 if candidate.format == "bf16" else 0.09 if candidate.channels_last else 0.01
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     assert choose(model, "auto").precision.format == "bf16"
-    assert [taken.count(candidate) for candidate in CANDIDATES] == [3, 2, 3, 3]
+    assert [taken.count(candidate) for candidate in CANDIDATES] == [4, 2, 3, 3]
+
+
+@pytest.mark.parametrize(("slower", "tried"), [(2.1, True), (12.0, False)])
+def test_bf16_is_not_tried_where_one_convolution_shows_that_it_is_hopeless(
+    model, monkeypatch, slower, tried
+):
+    monkeypatch.setattr(
+        precision, "_probe_seconds", lambda number: slower if number == torch.bfloat16 else 1.0
+    )
+    monkeypatch.setattr(precision, "_step_seconds", lambda m, c, i: 0.1)
+    assert any("bf16" in name for name in choose(model, "auto").images_per_second) is tried
+    assert precision.computes_bf16(torch.device("meta"))
+
+
+def test_a_convolution_is_timed_in_both_formats(monkeypatch):
+    monkeypatch.undo()
+    seconds = [precision._probe_seconds(number) for number in (torch.float32, torch.bfloat16)]
+    assert all(0 < each < 10 for each in seconds)
+
+
+def test_a_slow_machine_is_asked_about_fewer_pictures_and_not_thrice(model, monkeypatch):
+    steps: list[tuple[Precision, int]] = []
+
+    def seconds(_: nn.Module, candidate: Precision, images: torch.Tensor) -> float:
+        steps.append((candidate, len(images)))
+        return 0.3 * len(images)
+
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    choose(model, "auto", image_size=64, batch_size=16)
+    assert steps[0] == (PLAIN, 2)
+    assert {count for _, count in steps[1:]} == {3}
+    steps.clear()
+    monkeypatch.setattr(precision, "PATIENCE", 0.5)
+    choose(model, "auto", image_size=64, batch_size=16)
+    assert [count for _, count in steps] == [2] * (1 + 2 * len(CANDIDATES[:3]))
 
 
 @pytest.mark.parametrize("wanted", ["fp32", "bf16"])
@@ -162,10 +205,11 @@ def test_the_trial_batch_is_small(model, monkeypatch, image_size, batch_size, ex
 
     def seconds(_: nn.Module, __: Precision, images: torch.Tensor) -> float:
         shapes.append(tuple(images.shape))
-        return 1.0
+        return 0.01
 
     monkeypatch.setattr(precision, "_step_seconds", seconds)
     choose(model, "auto", image_size=image_size, batch_size=batch_size)
+    assert shapes.pop(0) == (2, 3, image_size, image_size)
     assert set(shapes) == {(expected, 3, image_size, image_size)}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.recipes import write_tiny_recipe
 
+from shortcut import preparation
 from shortcut.data.folders import read_folder
 from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import carve_validation
@@ -16,13 +17,15 @@ from shortcut.preparation import choose_parts, match_classes, prepare
 from shortcut.recipe import read_recipe
 from shortcut.world import find_world
 
+FIXED = Choice(PLAIN, {})
 
-def notices(photos: Path, changes: dict[str, object]) -> list[str]:
+
+def notices(photos: Path, changes: dict[str, object], choice: Choice | None = FIXED) -> list[str]:
     """The texts of all notices of a preparation."""
     recipe = read_recipe(write_tiny_recipe(photos.parent), changes)
     train, val = carve_validation(read_folder(photos).parts["all"], fraction=0.25, seed=0)
     parts = {"train": train, "val": val}
-    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=Choice(PLAIN, {}))
+    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=choice)
     return [event.text for event in story if isinstance(event, Notice)]
 
 
@@ -38,6 +41,28 @@ def test_a_network_that_ends_in_a_softmax_is_warned_of(tiny_photos: Path) -> Non
 @pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18"])
 def test_networks_that_give_logits_are_not(tiny_photos: Path, name: str) -> None:
     assert not any("softmax" in text for text in notices(tiny_photos, {"model.name": name}))
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_bf16_that_was_asked_for_is_warned_of_where_it_is_slow(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    monkeypatch.setattr(preparation, "computes_bf16", lambda device: not slow)
+    said = notices(tiny_photos, {"train.precision": "bf16"}, None)
+    assert "number format: bf16, channels last, as the recipe asks" in said
+    warned = [text for text in said if "many times as slowly" in text]
+    assert len(warned) == slow
+    said = notices(tiny_photos, {"train.precision": "fp32"}, None)
+    assert not any("many times as slowly" in text for text in said)
+
+
+def test_what_the_self_test_found_is_told(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Choice(PLAIN, {"fp32": 2.34, "fp32, channels last": 123.4})
+    monkeypatch.setattr(preparation, "choose_precision", lambda *args, **more: found)
+    figures = "fp32 2.3 · fp32, channels last 123"
+    assert any(figures in text for text in notices(tiny_photos, {}, None))
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,13 @@ EXACT = Precision("fp32", channels_last=True)
 BF16 = Precision("bf16", channels_last=True)
 CANDIDATES = (PLAIN, EXACT, BF16, replace(BF16, products=True))
 HOPELESS = 2.5
-"""A candidate whose second step takes so many times as long as the best's is not timed again: on
-processors without bfloat16 that would be a third of the test."""
+"""A candidate whose second step takes so many times as long as the best's is not timed again."""
+PATIENCE = 1.0
+"""Seconds that a trial step may take, where fewer pictures make it shorter; a longer one is not
+timed again either."""
+FAR = 4.0
+"""bfloat16 is not tried where one convolution takes so many times as long as in float32: 2 are
+usual with AVX-512 alone; without it 10 and more, and a trial step of ResNet-50 half a minute."""
 WORTH_COMPILING = 1.05
 """A compiled network must be so many times as fast: compiling takes a minute, again for another
 size."""
@@ -93,32 +98,60 @@ def choose_precision(
     """
     if wanted != "auto":
         return Choice(Precision(wanted, channels_last=True, compiled=compiled), {})
-    pictures = batch_size
-    if device.type == "cpu":
-        # Seconds, not minutes: on a CPU the ratios hardly depend on the batch.
-        pictures = max(2, min(batch_size, 16, 400_000 // image_size**2))
     trial = copy.deepcopy(model).to(device).train()
-    images = torch.rand(pictures, 3, image_size, image_size, device=device)
+    images = _trial_images(trial, image_size, batch_size, device)
+    computed = computes_bf16(device)
     speeds: dict[Precision, float] = {}
     shortest = math.inf
     for candidate in CANDIDATES:
+        if candidate.format == "bf16" and not computed:
+            continue
         # A variant of the one before, for oneDNN: cuDNN is good at what it replaces.
         if candidate.products and (device.type != "cpu" or _fastest(speeds) != BF16):
             continue
         candidate.prepare(trial)
         # The first step warms up: kernels are built, on a GPU for a second or more.
         _, seconds = (_step_seconds(trial, candidate, images) for _ in range(2))
-        if seconds < HOPELESS * shortest:
+        if seconds < min(PATIENCE, HOPELESS * shortest):
             seconds = min(seconds, _step_seconds(trial, candidate, images))
         shortest = min(shortest, seconds)
-        speeds[candidate] = pictures / seconds
+        speeds[candidate] = len(images) / seconds
     best = _fastest(speeds)
     if compiled:
         candidate = replace(best, compiled=True)
-        speeds[candidate] = pictures / _compiled_seconds(trial, candidate, images)
+        speeds[candidate] = len(images) / _compiled_seconds(trial, candidate, images)
         if speeds[candidate] > WORTH_COMPILING * speeds[best]:
             best = candidate
     return Choice(best, {candidate.describe(): speed for candidate, speed in speeds.items()})
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether convolutions in bfloat16 are worth trying, by one small one; off the CPU they are."""
+    if device.type != "cpu":
+        return True
+    return _probe_seconds(torch.bfloat16) < FAR * _probe_seconds(torch.float32)
+
+
+def _probe_seconds(number: torch.dtype) -> float:
+    images, kernels = torch.rand(1, 64, 28, 28), torch.rand(64, 64, 3, 3)
+    images, kernels = images.to(number), kernels.to(number)
+    seconds: list[float] = []
+    for _ in range(5):
+        started = time.perf_counter()
+        nn.functional.conv2d(images, kernels)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _trial_images(trial: nn.Module, size: int, batch_size: int, device: torch.device) -> Tensor:
+    """Whole batches on a GPU; on a CPU, whose ratios hardly depend on it, what takes seconds in
+    all and not minutes."""
+    count = batch_size
+    if device.type == "cpu":
+        two = _step_seconds(trial, PLAIN, torch.rand(2, 3, size, size))
+        quick = int(2 * PATIENCE / two)
+        count = max(2, min(batch_size, 16, 400_000 // size**2, quick))
+    return torch.rand(count, 3, size, size, device=device)
 
 
 def _fastest(speeds: dict[Precision, float]) -> Precision:

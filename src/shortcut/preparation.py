@@ -30,7 +30,7 @@ from shortcut.models import ResNet, choose_stem, create_model, find_variant
 from shortcut.models.published import load_imagenet
 from shortcut.models.resnet import StemName
 from shortcut.optim import make_optimizer
-from shortcut.precision import Choice, Precision, choose_precision
+from shortcut.precision import Choice, Precision, choose_precision, computes_bf16
 from shortcut.settings import Recipe
 from shortcut.world import World
 
@@ -270,9 +270,11 @@ def _choose_precision(
     yield Progress("timing number formats", 1, 1)
     if not choice.images_per_second:
         yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
+        if choice.precision.format == "bf16" and not computes_bf16(world.device):
+            yield Notice("this processor computes in bf16 many times as slowly as in fp32")
     else:
         speeds = choice.images_per_second.items()
-        figures = " · ".join(f"{what} {speed:.0f}" for what, speed in speeds)
+        figures = " · ".join(f"{what} {speed:.{int(speed < 10)}f}" for what, speed in speeds)
         yield Notice(
             f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
         )
