@@ -124,7 +124,8 @@ class Line(asyncio.Protocol):
 async def ask_once(line: Line, picture: Picture, seen: Seen) -> None:
     started = time.perf_counter()
     try:
-        status, body = await asyncio.wait_for(line.ask(picture.request), LATE)
+        async with asyncio.timeout(LATE):  # `wait_for` would make a task of it
+            status, body = await line.ask(picture.request)
     except (OSError, TimeoutError):
         line.close()
         seen.statuses[0] += 1
@@ -170,6 +171,8 @@ async def open_loop(port: int, pictures: list[Picture], rate: float, seconds: fl
     free, tasks = list[Line](), set[asyncio.Task[None]]()
 
     async def one(picture: Picture) -> None:
+        while free and free[-1].over:  # the server closes what is not used
+            free.pop()
         line = free.pop() if free else Line(port)
         await ask_once(line, picture, seen)
         if not line.over:

@@ -112,3 +112,21 @@ def test_room_is_checked_without_a_place(waiting: int) -> None:
     batcher.check_room(waiting)
     with pytest.raises(BusyError):
         batcher.check_room(waiting + 1)
+
+
+def test_no_picture_is_ever_written_out() -> None:
+    """As text it is four times as long, and everybody waits meanwhile."""
+
+    class Silent(bytes):
+        def __repr__(self) -> str:
+            raise AssertionError
+
+    async def talk() -> None:
+        slow = Slow()
+        batcher = Batcher(slow.ask, Limits(company=0), lambda _: None)
+        running = asyncio.create_task(batcher.run())
+        slow.go.set()
+        assert await batcher.submit([Task("predict", Silent(b"a"))]) == [{"tag": b"a"}]
+        running.cancel()
+
+    asyncio.run(talk())

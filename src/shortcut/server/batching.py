@@ -1,7 +1,6 @@
 """Requests that come at the same time go through the network together; the queue before it ends."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -50,13 +49,14 @@ class Batcher:
         """Pictures in the queue and in the batch that is being answered."""
         return len(self._queue) + self._asked
 
-    def check_room(self, pictures: int = 1) -> None:
-        """Whether so many more may come.
+    def check_room(self, pictures: int = 1, heard: int = 0) -> None:
+        """Whether so many more may come, where `heard` requests have no answer yet: they are in the
+        queue, or on their way to it.
 
         Raises:
             BusyError: they may not.
         """
-        if self.waiting + pictures > self._limits.queue:
+        if max(self.waiting, heard) + pictures > self._limits.queue:
             raise BusyError(max(1, ceil(self.waiting * self._seconds)))
 
     async def submit(self, tasks: Sequence[Task]) -> list[Result]:
@@ -76,7 +76,8 @@ class Batcher:
         finally:
             for one in mine:
                 one.answer.cancel()
-                with contextlib.suppress(ValueError):  # its turn has come already
+                # To try and catch the error would take long: it shows all bytes of the picture.
+                if one in self._queue:
                     self._queue.remove(one)
 
     async def run(self) -> None:

@@ -78,8 +78,7 @@ class Guards:
             await response(scope, hearing, guarded)
         # The function, not the path: of these a stranger could make any number.
         route = getattr(scope.get("endpoint"), "__name__", "none")
-        self.service.meters.requests.labels(route, str(status)).inc()
-        self.service.meters.seconds.labels(route).observe(time.perf_counter() - started)
+        self.service.meters.count(route, status, time.perf_counter() - started)
 
     def _may_pass(self, scope: Scope) -> bool:
         token, path = self.service.token, scope["path"]

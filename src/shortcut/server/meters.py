@@ -31,6 +31,7 @@ class Meters:
             buckets=(1, 2, 4, 8, 16, 32),
             registry=self.registry,
         )
+        self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._waiting = Gauge(
             "shortcut_waiting_pictures", "Pictures in the queue.", registry=self.registry
         )
@@ -46,6 +47,16 @@ class Meters:
         self._waiting.set_function(waiting)
         self._ready.set_function(ready)
         self._lost.set_function(lost)
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """A request that was answered."""
+        # Kept: to find those of these labels takes longer than all the rest.
+        if (route, status) not in self._counted:
+            requests = self.requests.labels(route, str(status))
+            self._counted[route, status] = requests, self.seconds.labels(route)
+        requests, took = self._counted[route, status]
+        requests.inc()
+        took.observe(seconds)
 
     def text(self) -> bytes:
         """In Prometheus' own form."""

@@ -4,6 +4,7 @@ to make what a route needs takes several times as long, which the network would 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import MutableHeaders
 
@@ -23,6 +24,8 @@ UNUSUAL = {"transfer-encoding", "content-encoding", "expect", "upgrade", "origin
 ONCE = ("host", "content-length")
 """Must come, and once; all others at most once."""
 FORM = MULTIPART.decode()
+UNKNOWN = "~"
+"""Each character of a number that is filled in later; no number has one."""
 REASONS = {429: "Too Many Requests", 503: "Service Unavailable"}
 
 
@@ -47,7 +50,7 @@ def refused_at_once(
     if service.draining:
         return None
     try:
-        service.check_room()
+        service.check_room(service.heard)
     except RefusedError as error:
         return _refused(data, service, always, error)
     return None
@@ -72,9 +75,10 @@ def _refused(
         return None
     given = fields.get("x-request-id", "")
     request_id = given if REQUEST_ID.fullmatch(given) else new_request_id()
-    service.meters.requests.labels(route, str(error.status)).inc()
-    service.meters.seconds.labels(route).observe(0)
-    return Refused(_response(request_id, always, error), rest)
+    service.meters.count(route, error.status, 0.0)
+    told = (error.status, error.code, error.message, error.retry_after)
+    response = _response(UNKNOWN * len(request_id), tuple(always), *told)
+    return Refused(response.replace(UNKNOWN * len(request_id), request_id).encode("latin-1"), rest)
 
 
 def _fields(lines: bytes) -> dict[str, str] | None:
@@ -96,10 +100,20 @@ def _takes(route: str, fields: dict[str, str]) -> bool:
     return kind.startswith(TAKEN) and not (route == "explain" and kind.startswith(FORM))
 
 
-def _response(request_id: str, always: Sequence[tuple[bytes, bytes]], error: RefusedError) -> bytes:
-    response = refusal_to(request_id, error)
+@lru_cache(maxsize=64)
+def _response(
+    request_id: str,
+    always: tuple[tuple[bytes, bytes], ...],
+    status: int,
+    code: str,
+    message: str,
+    retry_after: int | None,
+) -> str:
+    """Made as every other response, which takes longer than all the rest, and kept: until the
+    `date` of `always` changes, at most."""
+    response = refusal_to(request_id, RefusedError(status, code, message, retry_after=retry_after))
     headers = MutableHeaders(raw=[*always, *response.raw_headers])
     add_headers(headers, request_id)
-    first = f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\n".encode()
+    first = f"HTTP/1.1 {status} {REASONS[status]}\r\n".encode()
     lines = [b"%b: %b\r\n" % pair for pair in headers.raw]
-    return b"".join((first, *lines, b"\r\n", bytes(response.body)))
+    return b"".join((first, *lines, b"\r\n", bytes(response.body))).decode("latin-1")

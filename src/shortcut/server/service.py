@@ -29,6 +29,8 @@ class Service:
     limits: Limits
     token: str | None = field(default=None, repr=False)
     draining: bool = False
+    heard: int = 0
+    """Requests for the network that have come whole and have no answer yet."""
     memory: Memory = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -47,8 +49,11 @@ class Service:
             "most_pictures": self.limits.pictures,
         }
 
-    def check_room(self) -> None:
+    def check_room(self, heard: int = 0) -> None:
         """Refuse what cannot be answered before its body is read: that costs next to nothing.
+
+        Args:
+            heard: requests before this one that the queue may not know yet.
 
         Raises:
             RefusedError: the worker is away, or the queue is full.
@@ -56,7 +61,7 @@ class Service:
         if not self.supervisor.ready:
             raise _away()
         try:
-            self.batcher.check_room()
+            self.batcher.check_room(heard=heard)
         except BusyError as error:
             raise _busy(error) from error
 
