@@ -148,8 +148,9 @@ def _trial_images(trial: nn.Module, size: int, batch_size: int, device: torch.de
     all and not minutes."""
     count = batch_size
     if device.type == "cpu":
-        two = _step_seconds(trial, PLAIN, torch.rand(2, 3, size, size))
-        quick = int(2 * PATIENCE / two)
+        two = torch.rand(2, 3, size, size)
+        # The second is warm; the first alone may take longer than a whole batch.
+        quick = int(2 * PATIENCE / min(_step_seconds(trial, PLAIN, two) for _ in range(2)))
         count = max(2, min(batch_size, 16, 400_000 // size**2, quick))
     return torch.rand(count, 3, size, size, device=device)
 

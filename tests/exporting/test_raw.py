@@ -29,8 +29,7 @@ WAYS = [
 ]
 APART = {"fp32": 2e-3, "int8": 0.3}
 """As far as probabilities lie from those of torch, at most: a level here and there is another, and
-noise is nothing that eight bits were made for. A single colour least of all: its answer is not
-compared."""
+noise is nothing that eight bits were made for."""
 SIZES = [(40, 30), (1, 1), (300, 40), (16, 16), (20, 20), (9, 200), (411, 320)]
 
 
@@ -56,14 +55,17 @@ def engines_of(export: Export) -> list[Shipped]:
 
 
 def test_answers_are_those_of_the_original(raw: Export, original: Classifier) -> None:
-    sizes = [size for size in SIZES if raw.precision == "fp32" or size != (1, 1)]
-    pictures = [noise(*size) for size in sizes]
+    pictures = [noise(*size) for size in SIZES]
     before = original.predict_many(pictures)
     for exported in engines_of(raw):
         assert isinstance(exported, RawShipped) and exported.card.raw
         after = exported.predict_many(pictures)
-        for one, other in zip(before, after, strict=True):
-            assert other.score == pytest.approx(one.score, abs=APART[raw.precision])
+        for size, one, other in zip(SIZES, before, after, strict=True):
+            # A single colour is further from all training than noise: 0.3 to 0.4 by two engines.
+            flat = size == (1, 1) and raw.precision == "int8"
+            assert other.score == pytest.approx(
+                one.score, abs=0.5 if flat else APART[raw.precision]
+            )
             assert (other.distance is None) == (raw.precision == "int8")
             if raw.precision == "fp32":
                 assert (one.label, one.sure, one.unlike) == (other.label, other.sure, other.unlike)

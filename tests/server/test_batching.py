@@ -28,12 +28,16 @@ def tasks(*tags: bytes) -> list[Task]:
     return [Task("predict", tag) for tag in tags]
 
 
+async def answered(batcher: Batcher, given: list[Task]) -> list[Result]:
+    return await batcher.submit(given)
+
+
 def test_together_in_order_and_each_its_own() -> None:
     async def talk() -> None:
         slow, sizes = Slow(), list[int]()
         batcher = Batcher(slow.ask, Limits(batch=4, company=0.01), sizes.append)
         running = asyncio.create_task(batcher.run())
-        asked = [asyncio.create_task(batcher.submit(tasks(b"%d" % n))) for n in range(6)]
+        asked = [asyncio.create_task(answered(batcher, tasks(b"%d" % n))) for n in range(6)]
         await asyncio.sleep(0.05)
         slow.go.set()
         found = await asyncio.gather(*asked)
@@ -49,9 +53,9 @@ def test_of_twelve_two_are_answered_where_one_may_wait() -> None:
         slow = Slow()
         batcher = Batcher(slow.ask, Limits(batch=1, queue=2, company=0), lambda _: None)
         running = asyncio.create_task(batcher.run())
-        first = asyncio.create_task(batcher.submit(tasks(b"first")))
+        first = asyncio.create_task(answered(batcher, tasks(b"first")))
         await asyncio.sleep(0.01)
-        asked = [asyncio.create_task(batcher.submit(tasks(b"%d" % n))) for n in range(11)]
+        asked = [asyncio.create_task(answered(batcher, tasks(b"%d" % n))) for n in range(11)]
         await asyncio.sleep(0.01)
         slow.go.set()
         found = await asyncio.gather(first, *asked, return_exceptions=True)
@@ -68,10 +72,10 @@ def test_who_left_is_not_answered() -> None:
         slow = Slow()
         batcher = Batcher(slow.ask, Limits(batch=8, queue=64, company=0), lambda _: None)
         running = asyncio.create_task(batcher.run())
-        first = asyncio.create_task(batcher.submit(tasks(b"first")))
+        first = asyncio.create_task(answered(batcher, tasks(b"first")))
         await asyncio.sleep(0.01)
-        gone = [asyncio.create_task(batcher.submit(tasks(b"gone"))) for _ in range(20)]
-        stays = asyncio.create_task(batcher.submit(tasks(b"stays")))
+        gone = [asyncio.create_task(answered(batcher, tasks(b"gone"))) for _ in range(20)]
+        stays = asyncio.create_task(answered(batcher, tasks(b"stays")))
         await asyncio.sleep(0.01)
         for one in gone:
             one.cancel()

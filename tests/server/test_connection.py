@@ -1,19 +1,18 @@
-"""One connection among many that ask in the same turn of the loop: as many are heard in full as
-there are places, and no place is lost."""
+"""Many connections that ask in the same turn of the event loop: as many are heard in full as there
+are places, the others are refused before anything else is done, and no place is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 import uvicorn
-from starlette.types import Message, Receive, Scope, Send
 from tests.server.conftest import pretend
 from tests.server.test_overload import request
 from uvicorn.server import ServerState
 
+from shortcut.server.application import make_application
 from shortcut.server.connection import Connection, connection_to
 from shortcut.server.limits import Limits
-from shortcut.server.service import Service
 from shortcut.server.tasks import Result, Task
 
 
@@ -46,40 +45,42 @@ class Line(asyncio.Transport):
 
 
 class Server:
-    """Hears requests and answers them when `go` is set; a picture never reaches the queue."""
+    """One whose worker answers when `go` is set."""
 
     def __init__(self, places: int) -> None:
-        async def never(tasks: Sequence[Task]) -> list[Result]:
-            raise AssertionError(tasks)
-
-        self.service: Service = pretend(never, Limits(queue=places))
-        self.go, self.in_full = asyncio.Event(), 0
-        self.config = uvicorn.Config(self.answer, interface="asgi3", ws="none", log_config=None)
+        self.go, self.asked = asyncio.Event(), 0
+        self.service = pretend(self.answer, Limits(queue=places, company=0))
+        self.app = make_application(self.service)
+        self.config = uvicorn.Config(self.app, ws="none", log_config=None)
         self.config.load()
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.in_full += 1
-        await receive()
+    async def answer(self, tasks: Sequence[Task]) -> list[Result]:
+        self.asked += len(tasks)
         await self.go.wait()
-        start: Message = {"type": "http.response.start", "status": 200, "headers": []}
-        await send(start | {"headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
+        return [{"label": "a"} for _ in tasks]
 
     def connect(self) -> tuple[Connection, Line]:
         made, line = connection_to(self.service)(self.config, ServerState(), {}), Line()
         made.connection_made(line)
         return made, line
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """Taken by what is coming, and by what is in the queue or being answered."""
+        return self.service.coming, self.service.batcher.waiting
+
 
 def talk(steps: Callable[[Server], Awaitable[None]], places: int = 2) -> None:
     async def whole() -> None:
-        await asyncio.wait_for(steps(Server(places)), 30)
+        server = Server(places)
+        async with server.app.router.lifespan_context(server.app), asyncio.timeout(30):
+            await steps(server)
 
     asyncio.run(whole())
 
 
 async def turns() -> None:
-    for _ in range(10):
+    for _ in range(20):
         await asyncio.sleep(0)
 
 
@@ -89,15 +90,41 @@ def test_as_many_as_there_are_places_are_heard() -> None:
         for connection, _ in lines:
             connection.data_received(request())
         assert [line.status for _, line in lines] == [0, 0, 429, 429, 429]
-        await turns()
-        assert server.in_full == server.service.heard == 2
+        assert server.places == (2, 0)
+        await asyncio.sleep(0)
+        assert server.places == (0, 2)
         server.go.set()
         await turns()
         assert [line.status for _, line in lines] == [200, 200, 429, 429, 429]
-        assert server.service.heard == 0
+        assert server.places == (0, 0) and server.asked == 2
         lines[4][0].data_received(request())
         await turns()
         assert lines[4][1].sent.count(b"HTTP/1.1 200") == 1
+
+    talk(steps)
+
+
+def test_a_body_that_comes_later_counts_when_it_is_whole() -> None:
+    """As most clients send it, and every large picture; who sends slowly keeps no place."""
+
+    async def steps(server: Server) -> None:
+        (slow, waits), (second, _) = server.connect(), server.connect()
+        slow.data_received(request("host: x", "content-length: 3", body=b""))
+        await turns()
+        assert server.places == (0, 0)
+        slow.data_received(b"ab")
+        assert server.places == (0, 0)
+        slow.data_received(b"c")
+        assert server.places == (1, 0)
+        second.data_received(request())
+        third, refused = server.connect()
+        third.data_received(request())
+        assert refused.status == 429 and server.places == (2, 0)
+        await asyncio.sleep(0)
+        assert server.places == (0, 2)
+        server.go.set()
+        await turns()
+        assert waits.status == 200
 
     talk(steps)
 
@@ -107,12 +134,30 @@ def test_who_leaves_leaves_a_place() -> None:
         (first, _), (second, line) = server.connect(), server.connect()
         first.data_received(request())
         second.data_received(request())
-        assert line.status == 429 and server.service.heard == 1
-        await turns()
+        assert line.status == 429 and server.places == (1, 0)
         first.connection_lost(None)
-        assert server.service.heard == 0
+        server.go.set()
+        await turns()
+        assert server.places == (0, 0)
         second.data_received(request())
-        assert server.service.heard == 1
+        await turns()
+        assert line.sent.count(b"HTTP/1.1 200") == 1
+
+    talk(steps, places=1)
+
+
+def test_who_does_not_read_the_answer_keeps_no_place() -> None:
+    async def steps(server: Server) -> None:
+        (deaf, _), (other, line) = server.connect(), server.connect()
+        deaf.data_received(request())
+        deaf.pause_writing()
+        server.go.set()
+        await turns()
+        assert server.places == (0, 0)
+        other.data_received(request())
+        await turns()
+        assert line.status == 200
+        deaf.resume_writing()  # uvicorn would wait for it even when it is cancelled
 
     talk(steps, places=1)
 
@@ -123,30 +168,47 @@ def test_who_leaves_leaves_a_place() -> None:
         request("host: x", "content-length: 9"),
         request(first="POST /labels HTTP/1.1"),
         request("host: x", first="GET /predict HTTP/1.1", body=b""),
+        b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 3 3\r\n\r\nabc",
     ],
-    ids=["still on its way", "no picture", "no body"],
+    ids=["still on its way", "no picture", "no body", "no request"],
 )
-def test_what_asks_for_no_answer_yet_takes_no_place(data: bytes) -> None:
-    """Else sixty who send slowly would keep everybody out."""
-
+def test_what_brings_no_picture_takes_no_place(data: bytes) -> None:
     async def steps(server: Server) -> None:
         connection, _ = server.connect()
         connection.data_received(data)
+        assert server.places == (0, 0)
         await turns()
-        assert server.in_full == 1 and server.service.heard == 0
+        assert server.places == (0, 0)
 
     talk(steps)
 
 
-def test_the_next_request_behind_it_changes_nothing() -> None:
+def test_the_next_request_behind_it_takes_its_place_later() -> None:
     async def steps(server: Server) -> None:
         connection, line = server.connect()
         connection.data_received(request())
         connection.data_received(request())
-        await turns()
-        assert server.service.heard == 1
+        assert server.places == (1, 0)
         server.go.set()
         await turns()
-        assert server.service.heard == 0 and line.sent.count(b"HTTP/1.1 200") == 2
+        assert server.places == (0, 0) and line.sent.count(b"HTTP/1.1 200") == 2
 
     talk(steps)
+
+
+def test_pictures_of_a_form_and_others_share_the_places() -> None:
+    part = b'--x\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\nabc\r\n'
+    content = 2 * part + b"--x--\r\n"
+    told = f"content-length: {len(content)}", "content-type: multipart/form-data; boundary=x"
+
+    async def steps(server: Server) -> None:
+        (form, _), (first, _), (second, line) = (server.connect() for _ in range(3))
+        form.data_received(request("host: x", *told, body=content))
+        while server.places != (0, 2):  # taken apart in a thread
+            await asyncio.sleep(0.01)
+        first.data_received(request())
+        second.data_received(request())
+        assert server.places == (1, 2) and line.status == 429
+        server.go.set()
+
+    talk(steps, places=3)

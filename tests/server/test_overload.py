@@ -58,17 +58,48 @@ def parsed(data: bytes) -> tuple[h11.Response, dict[str, object]]:
     return response, json.loads(body.data)
 
 
-def test_it_is_the_answer_that_is_given_in_full() -> None:
-    sent = ["host: here", "content-length: 3", "x-request-id: mine"]
-    told, body = parsed(refused(request(*sent), full()).response)
+@pytest.mark.parametrize("number", ["mine", "a" * 64, "a" * 65, "é", "a b", ""])
+def test_it_is_the_answer_that_is_given_in_full(number: str) -> None:
+    told = f"x-request-id: {number}".encode("latin-1")
+    lines = b"POST /predict HTTP/1.1", b"host: here", b"content-length: 3", told, b"", b"abc"
+    first, body = parsed(refused(b"\r\n".join(lines), full()).response)
 
     async def talk(client: httpx.AsyncClient) -> httpx.Response:
-        return await client.post("/predict", content=b"abc", headers={"x-request-id": "mine"})
+        headers = {b"x-request-id": number.encode("latin-1")}
+        return await client.post("/predict", content=b"abc", headers=headers)
 
     whole = asked(full(), talk)
     assert isinstance(whole, httpx.Response)
-    assert (told.status_code, body) == (whole.status_code, whole.json())
-    assert {name.decode(): value.decode() for name, value in told.headers} == dict(whole.headers)
+    found = {name.decode(): value.decode() for name, value in first.headers}
+    expected, answer = dict(whole.headers), whole.json()
+    if number not in ("mine", "a" * 64):
+        for known in (found, expected):
+            assert re.fullmatch("[0-9a-f]{16}", known.pop("x-request-id"))
+        for told_in_body in (body, answer):
+            assert re.fullmatch("[0-9a-f]{16}", str(told_in_body.pop("request_id")))
+    assert (first.status_code, body, found) == (whole.status_code, answer, expected)
+
+
+def test_what_is_kept_of_a_response_is_what_stays() -> None:
+    """Not the date, nor the number of the request, nor after how many seconds to come again."""
+    seen: list[tuple[bytes, bytes, object]] = []
+    for date, number, hurry in [
+        *((b"Mon", "one", False), (b"Mon", "two", False), (b"Tue", "two", False)),
+        *((b"Tue", "three", False), (b"Tue", "three", True), (b"Mon", "one", False)),
+    ]:
+        service = full()
+        service.supervisor.ready = not hurry
+        data = request("host: x", "content-length: 3", f"x-request-id: {number}")
+        found = refused_at_once(data, service, [(b"date", date)])
+        assert found is not None
+        told, body = parsed(found.response)
+        headers = dict(told.headers)
+        assert headers[b"x-request-id"].decode() == body["request_id"] == number
+        seen.append((headers[b"date"], headers[b"retry-after"], body["request_id"]))
+    assert seen == [
+        *((b"Mon", b"1", "one"), (b"Mon", b"1", "two"), (b"Tue", b"1", "two")),
+        *((b"Tue", b"1", "three"), (b"Tue", b"2", "three"), (b"Mon", b"1", "one")),
+    ]
 
 
 def test_it_is_counted_and_has_a_number() -> None:

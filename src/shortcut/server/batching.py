@@ -49,36 +49,38 @@ class Batcher:
         """Pictures in the queue and in the batch that is being answered."""
         return len(self._queue) + self._asked
 
-    def check_room(self, pictures: int = 1, heard: int = 0) -> None:
-        """Whether so many more may come, where `heard` requests have no answer yet: they are in the
-        queue, or on their way to it.
+    def check_room(self, pictures: int = 1, *, coming: int = 0) -> None:
+        """Whether so many more may come, behind `coming` others that are on their way.
 
         Raises:
             BusyError: they may not.
         """
-        if max(self.waiting, heard) + pictures > self._limits.queue:
-            raise BusyError(max(1, ceil(self.waiting * self._seconds)))
+        before = self.waiting + coming
+        if before + pictures > self._limits.queue:
+            raise BusyError(max(1, ceil(before * self._seconds)))
 
-    async def submit(self, tasks: Sequence[Task]) -> list[Result]:
-        """A result for each task. If the caller is cancelled, those that still wait are forgotten.
+    def submit(self, tasks: Sequence[Task]) -> "asyncio.Future[list[Result]]":
+        """A result for each task; they are in the queue when this returns. If it is cancelled,
+        those that still wait are forgotten; it ends with `WorkerLostError` where the worker did.
 
         Raises:
             BusyError: the queue is full.
-            WorkerLostError: the worker was lost over them.
         """
         self.check_room(len(tasks))
         loop = asyncio.get_running_loop()
         mine = [_Waiting(task, loop.create_future()) for task in tasks]
         self._queue.extend(mine)
         self._come.set()
-        try:
-            return list(await asyncio.gather(*(one.answer for one in mine)))
-        finally:
-            for one in mine:
-                one.answer.cancel()
-                # To try and catch the error would take long: it shows all bytes of the picture.
-                if one in self._queue:
-                    self._queue.remove(one)
+        answers = asyncio.gather(*(one.answer for one in mine))
+        answers.add_done_callback(lambda _: self._forget(mine))
+        return answers
+
+    def _forget(self, mine: Sequence[_Waiting]) -> None:
+        for one in mine:
+            one.answer.cancel()
+            # Asked first: the message of `remove`'s error has the whole picture in it, as text.
+            if one in self._queue:
+                self._queue.remove(one)
 
     async def run(self) -> None:
         """Answer until cancelled."""

@@ -19,8 +19,6 @@ class Connection(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _rest = 0
     """Bytes of a refused body that are still to be thrown away."""
-    _heard = False
-    """A request for the network has come whole, and has no answer yet."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -31,28 +29,24 @@ class Connection(H11Protocol):
         self._rest, data = self._rest - thrown, data[thrown:]
         if not data:
             return
-        always, idle = self.server_state.default_headers, self._idle()
-        if idle and (refused := refused_at_once(data, self.service, always)):
+        always = self.server_state.default_headers
+        if self._idle() and (refused := refused_at_once(data, self.service, always)):
             self._unset_keepalive_if_required()
             self._stop_waiting()
             self._wait()
             self.transport.write(refused.response)
             self._rest = refused.rest
             return
+        before = self._has_picture()
         super().data_received(data)
+        if self._has_picture() and not before:
+            self._count_until_queued()
         if self._answering():
-            if idle:
-                self._count_heard(self._asks_network())
             self._stop_waiting()
         elif self._timer is None:
             self._wait()
 
-    def on_response_complete(self) -> None:
-        self._count_heard(False)
-        super().on_response_complete()
-
     def connection_lost(self, exc: Exception | None) -> None:
-        self._count_heard(False)
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -69,17 +63,23 @@ class Connection(H11Protocol):
         if not self._answering():
             self.transport.close()
 
-    def _count_heard(self, heard: bool) -> None:
-        """Until it is in the queue nothing else knows of it: all that come in one turn of the loop
-        would see the same free place, and most be refused only after they were heard in full."""
-        self.service.heard += heard - self._heard
-        self._heard = heard
+    def _count_until_queued(self) -> None:
+        """All that comes in one turn of the loop would see the same free place, and most of it be
+        refused only after it was heard in full. What is heard now takes its first steps in the next
+        turn, to the queue where it is a picture alone; what is called behind it comes after them.
+        """
+        self.service.coming += 1
+        self.loop.call_soon(self._count_no_more)
 
-    def _asks_network(self) -> bool:
-        """Whether the request has come whole: who sends slowly keeps no place from others."""
+    def _count_no_more(self) -> None:
+        self.service.coming -= 1
+
+    def _has_picture(self) -> bool:
+        """Whether a request for the network has come whole and is not answered."""
+        if not self._answering() or self.cycle.more_body:
+            return False
         scope: Any = self.cycle.scope
-        whole = not self.cycle.more_body
-        return whole and scope["method"] == "POST" and scope["path"] in ("/predict", "/explain")
+        return scope["method"] == "POST" and scope["path"] in ("/predict", "/explain")
 
     def _answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, whatever its type says

@@ -27,7 +27,7 @@ SAFE = {
 }
 OPEN = ("/", "/static/", "/healthz", "/readyz", "/model", "/openapi.json", "/v2/health/")
 """Begin the paths that need no token: the page asks for it, and health is nobody's secret."""
-REQUEST_ID = re.compile(r"[\w.-]{1,64}")
+REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class Guards:

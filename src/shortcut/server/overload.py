@@ -50,7 +50,7 @@ def refused_at_once(
     if service.draining:
         return None
     try:
-        service.check_room(service.heard)
+        service.check_room(coming=service.coming)
     except RefusedError as error:
         return _refused(data, service, always, error)
     return None
@@ -109,8 +109,8 @@ def _response(
     message: str,
     retry_after: int | None,
 ) -> str:
-    """Made as every other response, which takes longer than all the rest, and kept: until the
-    `date` of `always` changes, at most."""
+    """Made as every other response, which takes longer than all the rest; so it is kept, and made
+    anew where the `date` in `always` is another."""
     response = refusal_to(request_id, RefusedError(status, code, message, retry_after=retry_after))
     headers = MutableHeaders(raw=[*always, *response.raw_headers])
     add_headers(headers, request_id)

@@ -29,7 +29,11 @@ async def predict(request: Request) -> Response:
     service, kind = service_of(request), _content_type(request)
     service.check_room()
     async with held_body(request, service.limits, service.memory) as body:
-        pictures = await asyncio.to_thread(pictures_in, body, kind, service.limits)
+        if _is_form(kind):
+            pictures = await asyncio.to_thread(pictures_in, body, kind, service.limits)
+        else:
+            # Before anything else is heard it is in the queue: see `Connection`.
+            pictures = pictures_in(body, kind, service.limits)
         results = await service.answer(request, [Task("predict", one) for one in pictures])
     if not _is_form(kind):
         return JSONResponse(checked(results[0]))

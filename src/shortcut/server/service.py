@@ -29,8 +29,8 @@ class Service:
     limits: Limits
     token: str | None = field(default=None, repr=False)
     draining: bool = False
-    heard: int = 0
-    """Requests for the network that have come whole and have no answer yet."""
+    coming: int = 0
+    """Pictures that have come in this turn of the event loop and are in the queue in the next."""
     memory: Memory = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,11 +49,11 @@ class Service:
             "most_pictures": self.limits.pictures,
         }
 
-    def check_room(self, heard: int = 0) -> None:
+    def check_room(self, *, coming: int = 0) -> None:
         """Refuse what cannot be answered before its body is read: that costs next to nothing.
 
         Args:
-            heard: requests before this one that the queue may not know yet.
+            coming: pictures before this one that the queue does not know yet.
 
         Raises:
             RefusedError: the worker is away, or the queue is full.
@@ -61,7 +61,7 @@ class Service:
         if not self.supervisor.ready:
             raise _away()
         try:
-            self.batcher.check_room(heard=heard)
+            self.batcher.check_room(coming=coming)
         except BusyError as error:
             raise _busy(error) from error
 
@@ -71,7 +71,10 @@ class Service:
         Raises:
             RefusedError: 429, 503 or 504, or the client is gone.
         """
-        asked = asyncio.ensure_future(self.batcher.submit(tasks))
+        try:
+            asked = self.batcher.submit(tasks)
+        except BusyError as error:
+            raise _busy(error) from error
         left = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait(
@@ -86,8 +89,6 @@ class Service:
             raise RefusedError(
                 504, "too-slow", f"no answer within {self.limits.timeout:g} seconds."
             )
-        except BusyError as error:
-            raise _busy(error) from error
         except WorkerLostError as error:
             raise _away() from error
         finally:
