@@ -185,7 +185,8 @@ async def open_loop(port: int, pictures: list[Picture], rate: float, seconds: fl
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             sent += 1
-        await asyncio.sleep(0.002)
+        # Not more often than something is due: each look takes time from the server.
+        await asyncio.sleep(max(0.002, (sent + 1) / rate - (time.perf_counter() - began)))
     if tasks:
         await asyncio.wait(tasks, timeout=LATE)
     return seen

@@ -11,7 +11,7 @@ from tests.server.test_overload import request
 from uvicorn.server import ServerState
 
 from shortcut.server.application import make_application
-from shortcut.server.connection import Connection, connection_to
+from shortcut.server.connection import PAUSE, Connection, connection_to
 from shortcut.server.limits import Limits
 from shortcut.server.tasks import Result, Task
 
@@ -21,7 +21,7 @@ class Line(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
-        self.sent, self.closing = b"", False
+        self.sent, self.closing, self.paused = b"", False, False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.sent += bytes(data)
@@ -33,10 +33,10 @@ class Line(asyncio.Transport):
         self.closing = True
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.paused = False
 
     @property
     def status(self) -> int:
@@ -102,6 +102,23 @@ def test_as_many_as_there_are_places_are_heard() -> None:
         assert lines[4][1].sent.count(b"HTTP/1.1 200") == 1
 
     talk(steps)
+
+
+def test_who_was_refused_is_read_again_a_moment_later_together_with_others() -> None:
+    async def steps(server: Server) -> None:
+        lines = [server.connect() for _ in range(4)]
+        for connection, _ in lines:
+            connection.data_received(request())
+        assert [line.paused for _, line in lines] == [False, True, True, True]
+        lines[3][1].close()
+        lines[3][0].connection_lost(None)
+        await asyncio.sleep(20 * PAUSE)
+        assert not any(line.paused for _, line in lines) and not server.service.paused
+        lines[1][0].data_received(request())
+        assert lines[1][1].paused
+        server.go.set()
+
+    talk(steps, places=1)
 
 
 def test_a_body_that_comes_later_counts_when_it_is_whole() -> None:

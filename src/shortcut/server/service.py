@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from shortcut.server.batching import Batcher, BusyError
 from shortcut.server.bodies import Memory
@@ -31,6 +32,8 @@ class Service:
     draining: bool = False
     coming: int = 0
     """Pictures that have come in this turn of the event loop and are in the queue in the next."""
+    paused: list[FlowControl] = field(default_factory=list, repr=False)
+    """Connections that are not read for a moment."""
     memory: Memory = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
