@@ -44,7 +44,7 @@ def choose_by_budget(
     )
     work = count_work(parts, world)
     if not choice.images_per_second:
-        return recipe, choice
+        return recipe, None  # nothing was timed: there is nothing to plan with, nor to keep
     rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
     reading = READING * (work.train + work.val + work.test)
     level = choose_level(rate, work, budget.left() - reading, classes)

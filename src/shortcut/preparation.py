@@ -79,8 +79,7 @@ def prepare(
     world.agree("readable pictures", pictures.encode())
 
     model = yield from _make_network(recipe, len(classes), stem, world, cache)
-    if choice is None or world.size > 1:
-        choice = yield from _choose_precision(model, recipe, world, choice)
+    choice = yield from _choose_precision(model, recipe, world, choice)
     choice.precision.prepare(model)
     facts = recipe.model.name, stem, classes, preprocess, recipe
     classifier = Classifier(model, *facts, recipe.data.mirror_below, recipe.data.max_pixels)
@@ -256,29 +255,31 @@ def _choose_precision(
     model: ResNet, recipe: Recipe, world: World, choice: Choice | None
 ) -> Generator[Event, None, Choice]:
     """By the first process; the others do nothing meanwhile, or they would disturb it."""
-    if choice or not world.first:
-        return _as_first(world, choice)
-    yield Progress("timing number formats", 0, 0)
-    choice = choose_precision(
-        model,
-        recipe.train.precision,
-        image_size=recipe.data.image_size,
-        batch_size=recipe.train.batch_size // world.size,
-        device=world.device,
-        compiled=recipe.train.compile,
-    )
-    yield Progress("timing number formats", 1, 1)
-    if not choice.images_per_second:
-        yield Notice(f"number format: {choice.precision.describe()}, as the recipe asks")
-        if choice.precision.format == "bf16" and not computes_bf16(world.device):
-            yield Notice("this processor computes in bf16 many times as slowly as in fp32")
-    else:
-        speeds = choice.images_per_second.items()
-        figures = " · ".join(f"{what} {speed:.{int(speed < 10)}f}" for what, speed in speeds)
-        yield Notice(
-            f"number format: {choice.precision.describe()} (pictures/s by self-test: {figures})"
+    resumed = choice is not None and not choice.images_per_second
+    if choice is None and world.first:
+        yield Progress("timing number formats", 0, 0)
+        choice = choose_precision(
+            model,
+            recipe.train.precision,
+            image_size=recipe.data.image_size,
+            batch_size=recipe.train.batch_size // world.size,
+            device=world.device,
+            compiled=recipe.train.compile,
         )
+        yield Progress("timing number formats", 1, 1)
+    if choice and world.first and not resumed:
+        yield Notice(_chosen(choice))
+        if recipe.train.precision == "bf16" and not computes_bf16(world.device):
+            yield Notice("this processor computes in bf16 many times as slowly as in fp32")
     return _as_first(world, choice)
+
+
+def _chosen(choice: Choice) -> str:
+    what, speeds = choice.precision.describe(), choice.images_per_second
+    if not speeds:
+        return f"number format: {what}, as the recipe asks"
+    told = " · ".join(f"{name} {speed:.{int(speed < 10)}f}" for name, speed in speeds.items())
+    return f"number format: {what} (pictures/s by self-test: {told})"
 
 
 def _as_first(world: World, choice: Choice | None) -> Choice:
