@@ -2,10 +2,10 @@
 whatever comes; this does neither."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shortcut.server.overload import refused_at_once
@@ -73,7 +73,7 @@ class Connection(H11Protocol):
         process wakes, the network's threads stand still and their caches are cold."""
         if not self.service.paused:
             self.loop.call_later(PAUSE, _resume, self.service.paused)
-        self.service.paused.append(self.flow)
+        self.service.paused.append(self.flow.resume_reading)
         self.flow.pause_reading()
 
     def _count_until_queued(self) -> None:
@@ -106,9 +106,9 @@ class Connection(H11Protocol):
         return not (begun or deaf or self._answering())
 
 
-def _resume(paused: list[FlowControl]) -> None:
-    for flow in paused:
-        flow.resume_reading()
+def _resume(paused: list[Callable[[], None]]) -> None:
+    for read_on in paused:
+        read_on()
     paused.clear()
 
 

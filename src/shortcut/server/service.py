@@ -1,12 +1,11 @@
 """What every route needs: the queue, the worker, the figures, and whether the end has begun."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
-from uvicorn.protocols.http.flow_control import FlowControl
 
 from shortcut.server.batching import Batcher, BusyError
 from shortcut.server.bodies import Memory
@@ -32,8 +31,8 @@ class Service:
     draining: bool = False
     coming: int = 0
     """Pictures that have come in this turn of the event loop and are in the queue in the next."""
-    paused: list[FlowControl] = field(default_factory=list, repr=False)
-    """Connections that are not read for a moment."""
+    paused: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    """How to read on from connections that are not read for a moment."""
     memory: Memory = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
