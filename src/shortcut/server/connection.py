@@ -8,11 +8,11 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shortcut.server.overload import refused_at_once
+from shortcut.server.overload import ASKING, refused_at_once
 from shortcut.server.service import Service
 
 PAUSE = 0.01
-"""Seconds."""
+"""Seconds in which who was refused is not read."""
 
 
 class Connection(H11Protocol):
@@ -92,7 +92,7 @@ class Connection(H11Protocol):
         if not self._answering() or self.cycle.more_body:
             return False
         scope: Any = self.cycle.scope
-        return scope["method"] == "POST" and scope["path"] in ("/predict", "/explain")
+        return scope["method"] == "POST" and scope["path"] in ASKING
 
     def _answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request, whatever its type says

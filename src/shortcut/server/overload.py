@@ -14,8 +14,10 @@ from shortcut.server.refusals import RefusedError, refusal_to
 from shortcut.server.routes import TAKEN
 from shortcut.server.service import Service
 
+ASKING = ("/predict", "/explain")
+"""Paths of the routes that take a picture as it is."""
 HEAD = re.compile(
-    rb"POST /(predict|explain) HTTP/1\.1\r\n"
+    rb"POST (" + "|".join(ASKING).encode() + rb") HTTP/1\.1\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n)+)\r\n"
 )
 """The first lines of a request that could hardly be plainer; RFC 9112, sections 3 and 5."""
@@ -63,7 +65,7 @@ def _refused(
     fields = _fields(head[2]) if head else None
     if head is None or fields is None:
         return None
-    route, length = head[1].decode(), fields["content-length"]
+    route, length = head[1].decode().removeprefix("/"), fields["content-length"]
     # `int` meets very many digits with an error.
     if not (length.isascii() and length.isdecimal() and len(length) < 10):
         return None
