@@ -36,8 +36,7 @@ def read_recipe(name: str | Path, changes: Mapping[str, object] | None = None) -
 
     Raises:
         RecipeError: no such recipe or file, not YAML, an unknown setting (the nearest name is
-        offered), a
-            value out of range, or a setting that would have no effect.
+            offered), a value out of range, or a setting that would have no effect.
     """
     values = Recipe().model_dump(mode="json")
     for layer in (flatten(_load(name)), dict(changes or {})):
