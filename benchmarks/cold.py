@@ -38,7 +38,8 @@ if status:
     sys.exit(f"ended with {status}")
 print(json.dumps({"seconds": seconds, "MB": used.ru_maxrss / 1024}))
 """
-SIDES = ("openvino", "onnx", "torch", "torchvision", "timm", "ultralytics")
+OPENVINO = {"openvino": "fp32", "openvino bf16": "bf16", "openvino int8": "int8"}
+SIDES = (*OPENVINO, "onnx", "torch", "torchvision", "timm", "ultralytics")
 
 
 def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
@@ -53,7 +54,8 @@ def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
         script = PEERS / "predict_network.py"
         words = [sys.executable, script, side, facts["network"], weights, *view, photo]
     else:
-        exported = {"openvino": place / "fp32" / "model.xml", "onnx": place / "onnx" / "model.onnx"}
+        exported = {name: place / kind / "model.xml" for name, kind in OPENVINO.items()}
+        exported["onnx"] = place / "onnx" / "model.onnx"
         words = [sys.executable, *SHORTCUT, exported.get(side, model), photo]
     return [str(word) for word in words]
 
@@ -80,13 +82,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         os.environ["SHORTCUT_CACHE"] = str(place / "cache")
-        model = prepare(options.model, place, {"fp32": "openvino", "onnx": "onnx"})
+        wanted = [kind for side, kind in OPENVINO.items() if side in options.sides]
+        model = prepare(options.model, place, dict.fromkeys(wanted, "openvino") | {"onnx": "onnx"})
         commands = {side: command(side, place, model, photo) for side in options.sides}
         found: dict[str, list[Figures]] = {side: [] for side in commands}
         for number in range(options.rounds + 1):
             for side, words in commands.items():
                 figures = run_whole(words)
-                print(f"round {number}  {side:<12} {figures}", file=sys.stderr, flush=True)
+                print(f"round {number}  {side:<13} {figures}", file=sys.stderr, flush=True)
                 if number:
                     found[side].append(figures)
     rows = [

@@ -16,8 +16,9 @@ from shortcut.card import ExportCard
 from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Preprocess
 from shortcut.errors import ModelError
+from shortcut.events import run_silently
 from shortcut.exporting.story import _card
-from shortcut.exporting.targets import write_export
+from shortcut.exporting.targets import writing_export
 from shortcut.formats.graph import MOST_CLASSES, Graph, tells_where
 from shortcut.heatmaps import cell_centres, grad_cam
 from shortcut.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -52,7 +53,8 @@ def tiny(block: type[BasicBlock] | type[Bottleneck]) -> Classifier:
 def export(classifier: Classifier, folder: Path, to: str) -> Path:
     card = _card(classifier, "fp32", "", to, raw=False)  # type: ignore[arg-type]
     folder.mkdir(exist_ok=True)
-    return write_export(classifier, card, folder, to, [])  # type: ignore[arg-type]
+    story = writing_export(classifier, card, folder, to, [])  # type: ignore[arg-type]
+    return run_silently(story)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from shortcut import load
 from shortcut.errors import DataError, ModelError, RecipeError, ResourceError
-from shortcut.events import Notice, heard, run_silently
+from shortcut.events import Event, Notice, heard, run_silently
 from shortcut.exporting import exporting, targets
 from shortcut.exporting.parity import Parity
 from shortcut.exporting.pictures import finding_pictures
@@ -60,16 +61,18 @@ def test_a_broken_example_is_told(run: Path, tmp_path: Path) -> None:
 def test_one_that_answers_otherwise_is_not_kept(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def reversed_classes(classifier: object, card: object, *rest: object) -> Path:
+    def reversed_classes(
+        classifier: object, card: object, *rest: object
+    ) -> Generator[Event, None, Path]:
         model = classifier.model  # type: ignore[attr-defined]
         model.fc.weight.data = model.fc.weight.data.flip(0)
         model.fc.bias.data = model.fc.bias.data.flip(0)
-        path = targets.write_export(classifier, card, *rest)  # type: ignore[arg-type]
+        path = yield from targets.writing_export(classifier, card, *rest)  # type: ignore[arg-type]
         model.fc.weight.data = model.fc.weight.data.flip(0)
         model.fc.bias.data = model.fc.bias.data.flip(0)
         return path
 
-    monkeypatch.setattr("shortcut.exporting.story.write_export", reversed_classes)
+    monkeypatch.setattr("shortcut.exporting.story.writing_export", reversed_classes)
     with pytest.raises(ModelError, match=r"not exported: 0 of 150 best answers are the same"):
         export(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -80,7 +83,7 @@ def test_one_that_answers_otherwise_is_not_kept(
     monkeypatch.undo()
     export(run, tmp_path / "out")
     before = (tmp_path / "out" / "model.pt2").read_bytes()
-    monkeypatch.setattr("shortcut.exporting.story.write_export", reversed_classes)
+    monkeypatch.setattr("shortcut.exporting.story.writing_export", reversed_classes)
     with pytest.raises(ModelError, match="not exported"):
         export(run, tmp_path / "out", force=True)
     assert (tmp_path / "out" / "model.pt2").read_bytes() == before

@@ -1,7 +1,7 @@
 """Eight bits keep the answers: where the plain way changes too many, some layers stay as they
 were."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,13 @@ import pytest
 from tests.formats.networks import made
 
 from shortcut.data.preprocess import Preprocess
-from shortcut.exporting.targets import quietly
+from shortcut.events import run_silently
 from shortcut.formats import eightbit
-from shortcut.formats.eightbit import Ask, ask_onnx, ask_openvino, quantised
+from shortcut.formats.eightbit import Ask, agreement_by, ask_onnx, ask_openvino, quantising
 from shortcut.formats.graph import Graph, traced
 from shortcut.formats.onnx import as_onnx
 from shortcut.formats.openvino import as_openvino
+from shortcut.formats.quiet import quietly
 from shortcut.runtime.engine import IMAGES
 
 Written = Callable[[Any, Any], Any]
@@ -44,7 +45,7 @@ def shares(
         wanted = ask(model, given)
         for asked in (lambda: 0.0, lambda: found[0], lambda: (1 + found[0]) / 2):
             monkeypatch.setattr(eightbit, "FAITHFUL", asked())
-            answers = ask(quantised(model, pictures, ask), given)
+            answers = ask(run_silently(quantising(model, pictures, ask)), given)
             found.append(float((answers == wanted).mean()))
     return found[0], found[1], found[2]
 
@@ -79,11 +80,27 @@ def test_the_first_convolution_goes_back_first(
     with quietly():
         graph = Graph(classifier)
         model = as_openvino(traced(graph, 32), graph.outputs)
-        found = quantised(model, pictures[:20], ask)
+        found = run_silently(quantising(model, pictures[:20], ask))
     assert len(asked) == 3
     plain, kept = ([_is_quantised(one) for one in _convolutions(net)] for net in (asked[1], found))
     assert plain[0] and not kept[0]
     assert all(kept[1:]) and len(kept) == len(plain) > 10
+
+
+def test_some_pictures_are_held_against_their_own_answers() -> None:
+    """Layers are ranked on a few pictures from anywhere: measured against those of the first few,
+    every layer is as good as drawn by lot."""
+    pictures = [{IMAGES: np.full((1, 1, 1, 3), level, np.uint8)} for level in range(6)]
+
+    def ask(_: object, items: Iterable[dict[str, np.ndarray]]) -> np.ndarray:
+        levels = np.array([int(item[IMAGES].max()) for item in items])
+        return np.where(levels == 3, 0, levels % 2)  # of the fourth it thinks otherwise
+
+    items = [(picture, level % 2) for level, picture in enumerate(pictures)]
+    agreement = agreement_by(ask)
+    assert agreement(None, items) == (5 / 6, [1, 1, 1, 0, 1, 1])
+    assert agreement(None, [items[5], items[3], items[1]]) == (2 / 3, [1, 0, 1])
+    assert agreement(None, iter(items[4:5])) == (1, [1])
 
 
 def _convolutions(model: Any) -> list[Any]:

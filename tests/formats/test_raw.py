@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shortcut.data.preprocess import Pixels, Preprocess
-from shortcut.exporting.targets import quietly
 from shortcut.formats.onnx import as_onnx
 from shortcut.formats.openvino import as_openvino
+from shortcut.formats.quiet import quietly
 from shortcut.formats.raw import SQUARES, Resizing, traced_resizing
 from shortcut.runtime.engine import IMAGES
 from shortcut.runtime.openvino import shared_core

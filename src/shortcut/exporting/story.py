@@ -24,7 +24,7 @@ from shortcut.exporting.pictures import (
     reading_batches,
     reading_calibration,
 )
-from shortcut.exporting.targets import FILES, Target, check_target, write_export
+from shortcut.exporting.targets import FILES, Target, check_target, writing_export
 from shortcut.formats.graph import tells_where
 from shortcut.heatmaps import cell_centres
 from shortcut.language import Lang
@@ -145,7 +145,7 @@ def _write_and_compare(
     yield Progress(f"writing {to}, {precision}", 0, 0)
     card = _card(classifier, precision, digest_of_file(model), to, raw=raw)
     told = classifier if card.unlike_from is not None else replace(classifier, familiarity=None)
-    path = write_export(told, card, folder, to, calibration)
+    path = yield from writing_export(told, card, folder, to, calibration)
     written = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     exported = load_exported(path, engine=ENGINES[to], cache=None)
     if raw:

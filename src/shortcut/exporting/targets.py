@@ -1,12 +1,9 @@
 """Whose formats there are, with which numbers, and how each is written."""
 
-import contextlib
 import importlib.util
-import io
-import logging
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -14,7 +11,8 @@ from shortcut.card import ExportCard, NumberFormat
 from shortcut.classifier import Classifier
 from shortcut.data.preprocess import Pixels
 from shortcut.errors import RecipeError, ResourceError
-from shortcut.runtime.openvino import own_signal_stack, without_telemetry
+from shortcut.events import Event
+from shortcut.formats.quiet import quietly
 
 Target = Literal["openvino", "onnx", "torch-program", "triton"]
 
@@ -75,13 +73,13 @@ def _check_raw(to: Target, precision: NumberFormat) -> None:
         )
 
 
-def write_export(
+def writing_export(
     classifier: Classifier,
     card: ExportCard,
     folder: Path,
     to: Target,
     calibration: Sequence[Pixels],
-) -> Path:
+) -> Generator[Event, None, Path]:
     """Write the classifier in another format.
 
     Args:
@@ -90,8 +88,9 @@ def write_export(
     Returns:
         The file, in `folder`.
     """
-    from shortcut.formats.eightbit import ask_onnx, ask_openvino, quantised
+    from shortcut.formats import eightbit, onnx, openvino
     from shortcut.formats.graph import Graph, traced
+    from shortcut.formats.program import write_program
     from shortcut.formats.raw import traced_resizing
 
     half = to == "torch-program" and card.precision == "bf16"
@@ -102,46 +101,22 @@ def write_export(
         program = traced(graph, classifier.preprocess.image_size)
         # Put before the network last, so that what makes eight bits never meets it.
         resizing = traced_resizing(classifier.preprocess) if card.raw else None
-        if to == "openvino":
-            from shortcut.formats import openvino
-
-            model = openvino.as_openvino(program, graph.outputs)
-            if card.precision == "int8":
-                model = quantised(model, calibration, ask_openvino)
-            if resizing is not None:
-                model = openvino.resizing_first(model, resizing)
-            openvino.write_openvino(model, card, path)
-        elif to in ("onnx", "triton"):
-            from shortcut.formats import onnx
-
-            proto = onnx.as_onnx(program, graph.outputs)
-            if card.precision == "int8":
-                proto = quantised(proto, calibration, ask_onnx)
-            if resizing is not None:
-                proto = onnx.resizing_first(proto, resizing)
-            path.parent.mkdir(exist_ok=True)
-            onnx.write_onnx(proto, card, path)
-            if to == "triton":
-                onnx.write_triton(card, folder)
-        else:
-            from shortcut.formats.program import write_program
-
+        if to == "torch-program":
             write_program(program, card, path)
+            return path
+        write_down = openvino.as_openvino if to == "openvino" else onnx.as_onnx
+        model: Any = write_down(program, graph.outputs)
+    if card.precision == "int8":
+        ask = eightbit.ask_openvino if to == "openvino" else eightbit.ask_onnx
+        model = yield from eightbit.quantising(model, calibration, ask)
+    path.parent.mkdir(exist_ok=True)
+    with quietly():
+        if to == "openvino":
+            model = openvino.resizing_first(model, resizing) if resizing else model
+            openvino.write_openvino(model, card, path)
+        else:
+            model = onnx.resizing_first(model, resizing) if resizing else model
+            onnx.write_onnx(model, card, path)
+    if to == "triton":
+        onnx.write_triton(card, folder)
     return path
-
-
-@contextlib.contextmanager
-def quietly() -> Generator[None]:
-    """Without the progress bars and warnings of the converters, which nobody can act on, and
-    without their telemetry."""
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            own_signal_stack(),
-            without_telemetry(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

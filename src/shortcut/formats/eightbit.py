@@ -1,13 +1,15 @@
 """Eight bits for weights and what is between layers, by NNCF: a quarter of the size, and where the
 processor has instructions for them several times the speed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortcut.data.preprocess import Pixels
+from shortcut.events import Event, Notice
+from shortcut.formats.quiet import quietly
 from shortcut.runtime.engine import IMAGES
 from shortcut.runtime.onnx import open_session
 from shortcut.runtime.openvino import shared_core
@@ -23,9 +25,12 @@ of the training, so the network is surer of them than of others: a bit fewer sta
 Given = dict[str, Pixels]
 Ask = Callable[[Any, Iterable[Given]], NDArray[np.int64]]
 """A network, or what was compiled of it -> (N,) positions of the best answers."""
+Judge = Callable[[Any, Iterable[tuple[Given, int]]], tuple[float, list[float]]]
+"""Such a one, and pictures with the answers that must stay -> the share that does, and for each
+picture whether it does."""
 
 
-def quantised(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Any:
+def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Event, None, Any]:
     """A network of OpenVINO's or in ONNX with eight bits, as far as answers stay.
 
     What follows the last convolution stays as it is: it takes no time, and probabilities and
@@ -37,40 +42,61 @@ def quantised(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Any:
         pictures: (S, S, 3) uint8, of the training; the first `CALIBRATING` calibrate.
         ask: `ask_openvino` or `ask_onnx`.
     """
+    given = [{IMAGES: picture[np.newaxis]} for picture in pictures]
+    with quietly():
+        wanted = ask(model, given)
+        share = 0.0
+        for kept in ([], [_first_convolution(model)]):
+            found = _in_eight_bits(model, given, kept)
+            share = float((ask(found, given) == wanted).mean())
+            if share >= FAITHFUL:
+                return found
+    yield Notice(
+        f"eight bits throughout keep {share:.1%} of the best answers on {len(given):,} training "
+        "pictures: looking for the layers that change most of them, which takes minutes"
+    )
+    with quietly():
+        return _as_faithful(model, given, wanted, ask)
+
+
+def _in_eight_bits(model: Any, given: Sequence[Given], kept: list[str]) -> Any:
     import nncf
 
-    given = [{IMAGES: picture[np.newaxis]} for picture in pictures]
-    calibration = nncf.Dataset(given[:CALIBRATING])
-    ways: dict[str, Any] = {
-        "preset": nncf.QuantizationPreset.MIXED,
-        "subset_size": len(given[:CALIBRATING]),
-    }
-    wanted = ask(model, given)
-    for kept in ([], [_first_convolution(model)]):
-        found = nncf.quantize(
-            model,
-            calibration,
-            ignored_scope=_stays(kept),
-            advanced_parameters=_ranges(bool(kept)),
-            **ways,
-        )
-        if (ask(found, given) == wanted).mean() >= FAITHFUL:
-            return found
+    return nncf.quantize(
+        model,
+        ignored_scope=_stays(kept),
+        advanced_parameters=_ranges(bool(kept)),
+        **_calibration(given),
+    )
 
-    def agreement(asked: Any, items: Iterable[Given]) -> tuple[float, None]:
-        answers = ask(asked, items)
-        return float((answers == wanted[: len(answers)]).mean()), None
 
+def _as_faithful(model: Any, given: Sequence[Given], wanted: NDArray[np.int64], ask: Ask) -> Any:
+    """One layer after the other goes back to float32."""
+    import nncf
+
+    items = list(zip(given, wanted.tolist(), strict=True))
     return nncf.quantize_with_accuracy_control(
         model,
-        calibration_dataset=calibration,
-        validation_dataset=nncf.Dataset(given),
-        validation_fn=agreement,
+        validation_dataset=nncf.Dataset(items, lambda item: item[0]),
+        validation_fn=agreement_by(ask),
         max_drop=1 - FAITHFUL,
         ignored_scope=_stays([_first_convolution(model)]),
         advanced_quantization_parameters=_ranges(True),
-        **ways,
+        **_calibration(given),
     )
+
+
+def agreement_by(ask: Ask) -> Judge:
+    """How NNCF measures a network, again and again: on all pictures, on those of which most is
+    learnt, or on one. So each brings the answer that is wanted of it.
+    """
+
+    def agreement(asked: Any, items: Iterable[tuple[Given, int]]) -> tuple[float, list[float]]:
+        pictures, wanted = zip(*items, strict=True)
+        same = [float(stays) for stays in ask(asked, pictures) == np.array(wanted)]
+        return sum(same) / len(same), same
+
+    return agreement
 
 
 def ask_openvino(model: Any, items: Iterable[Given]) -> NDArray[np.int64]:
@@ -85,6 +111,17 @@ def ask_onnx(model: Any, items: Iterable[Given]) -> NDArray[np.int64]:
     """See `Ask`; by ONNX Runtime."""
     session: Any = open_session(model.SerializeToString())
     return np.array([int(session.run(None, given)[0].argmax()) for given in items])
+
+
+def _calibration(given: Sequence[Given]) -> dict[str, Any]:
+    import nncf
+
+    shown = given[:CALIBRATING]
+    return {
+        "calibration_dataset": nncf.Dataset(shown),
+        "preset": nncf.QuantizationPreset.MIXED,
+        "subset_size": len(shown),
+    }
 
 
 def _ranges(first_stays: bool) -> Any:
