@@ -11,7 +11,7 @@ from tests.formats.networks import made
 from shortcut.data.preprocess import Preprocess
 from shortcut.events import run_silently
 from shortcut.formats import eightbit
-from shortcut.formats.eightbit import Ask, agreement_by, ask_onnx, ask_openvino, quantising
+from shortcut.formats.eightbit import Ask, ask_onnx, ask_openvino, judging, quantising
 from shortcut.formats.graph import Graph, traced
 from shortcut.formats.onnx import as_onnx
 from shortcut.formats.openvino import as_openvino
@@ -46,7 +46,7 @@ def shares(
         for asked in (lambda: 0.0, lambda: found[0], lambda: (1 + found[0]) / 2):
             monkeypatch.setattr(eightbit, "FAITHFUL", asked())
             answers = ask(run_silently(quantising(model, pictures, ask)), given)
-            found.append(float((answers == wanted).mean()))
+            found.append(float((answers.argmax(1) == wanted.argmax(1)).mean()))
     return found[0], found[1], found[2]
 
 
@@ -75,7 +75,7 @@ def test_the_first_convolution_goes_back_first(
 
     def ask(model: Any, _: object) -> np.ndarray:
         asked.append(model)
-        return np.array([len(asked) == 2])  # the second, the plain way, answers otherwise
+        return np.eye(2)[[int(len(asked) == 2)]]  # the second, the plain way, answers otherwise
 
     with quietly():
         graph = Graph(classifier)
@@ -91,16 +91,21 @@ def test_some_pictures_are_held_against_their_own_answers() -> None:
     """Layers are ranked on a few pictures from anywhere: measured against those of the first few,
     every layer is as good as drawn by lot."""
     pictures = [{IMAGES: np.full((1, 1, 1, 3), level, np.uint8)} for level in range(6)]
+    wanted = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0, 1]]
 
     def ask(_: object, items: Iterable[dict[str, np.ndarray]]) -> np.ndarray:
-        levels = np.array([int(item[IMAGES].max()) for item in items])
-        return np.where(levels == 3, 0, levels % 2)  # of the fourth it thinks otherwise
+        levels = [int(item[IMAGES].max()) for item in items]
+        found = wanted[levels].copy()
+        # Of the fourth it thinks otherwise, of the fifth it is less sure.
+        found[[level == 3 for level in levels]] = (0.75, 0.25)
+        found[[level == 4 for level in levels]] = (0.75, 0.25)
+        return found
 
-    items = [(picture, level % 2) for level, picture in enumerate(pictures)]
-    agreement = agreement_by(ask)
-    assert agreement(None, items) == (5 / 6, [1, 1, 1, 0, 1, 1])
-    assert agreement(None, [items[5], items[3], items[1]]) == (2 / 3, [1, 0, 1])
-    assert agreement(None, iter(items[4:5])) == (1, [1])
+    items = list(zip(pictures, wanted, strict=True))
+    judge = judging(ask, len(items))
+    assert judge(None, iter(items)) == (5 / 6, [1, 1, 1, 0.25, 0.75, 1])
+    assert judge(None, iter([items[5], items[3], items[1], items[4]])) == (0.75, [1, 0.25, 1, 0.75])
+    assert judge(None, iter(items[5:])) == (1, [1])
 
 
 def _convolutions(model: Any) -> list[Any]:
