@@ -38,8 +38,14 @@ if status:
     sys.exit(f"ended with {status}")
 print(json.dumps({"seconds": seconds, "MB": used.ru_maxrss / 1024}))
 """
-OPENVINO = {"openvino": "fp32", "openvino bf16": "bf16", "openvino int8": "int8"}
-SIDES = (*OPENVINO, "onnx", "torch", "torchvision", "timm", "ultralytics")
+EXPORTS = {
+    "openvino": ("fp32", "openvino"),
+    "openvino bf16": ("bf16", "openvino"),
+    "openvino int8": ("int8", "openvino"),
+    "onnx": ("onnx", "onnx"),
+}
+"""Folder and format of each; a folder's name is its number format, or else it is float32."""
+SIDES = (*EXPORTS, "torch", "torchvision", "timm", "ultralytics")
 
 
 def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
@@ -54,9 +60,8 @@ def command(side: str, place: Path, model: Path, photo: Path) -> list[str]:
         script = PEERS / "predict_network.py"
         words = [sys.executable, script, side, facts["network"], weights, *view, photo]
     else:
-        exported = {name: place / kind / "model.xml" for name, kind in OPENVINO.items()}
-        exported["onnx"] = place / "onnx" / "model.onnx"
-        words = [sys.executable, *SHORTCUT, exported.get(side, model), photo]
+        file = place / EXPORTS[side][0] if side in EXPORTS else model
+        words = [sys.executable, *SHORTCUT, file, photo]
     return [str(word) for word in words]
 
 
@@ -82,8 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         os.environ["SHORTCUT_CACHE"] = str(place / "cache")
-        wanted = [kind for side, kind in OPENVINO.items() if side in options.sides]
-        model = prepare(options.model, place, dict.fromkeys(wanted, "openvino") | {"onnx": "onnx"})
+        wanted = dict(EXPORTS[side] for side in options.sides if side in EXPORTS)
+        model = prepare(options.model, place, wanted)
         commands = {side: command(side, place, model, photo) for side in options.sides}
         found: dict[str, list[Figures]] = {side: [] for side in commands}
         for number in range(options.rounds + 1):

@@ -13,8 +13,8 @@ from shortcut.events import run_silently
 from shortcut.formats import eightbit
 from shortcut.formats.eightbit import Ask, ask_onnx, ask_openvino, judging, quantising
 from shortcut.formats.graph import Graph, traced
-from shortcut.formats.onnx import as_onnx
-from shortcut.formats.openvino import as_openvino
+from shortcut.formats.onnx import converted as as_onnx
+from shortcut.formats.openvino import converted as as_openvino
 from shortcut.formats.quiet import quietly
 from shortcut.runtime.engine import IMAGES
 

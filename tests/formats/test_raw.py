@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shortcut.data.preprocess import Pixels, Preprocess
-from shortcut.formats.onnx import as_onnx
-from shortcut.formats.openvino import as_openvino
+from shortcut.formats.onnx import converted as as_onnx
+from shortcut.formats.openvino import converted as as_openvino
 from shortcut.formats.quiet import quietly
 from shortcut.formats.raw import SQUARES, Resizing, traced_resizing
 from shortcut.runtime.engine import IMAGES

@@ -93,10 +93,13 @@ def writing_export(
     from shortcut.formats.program import write_program
     from shortcut.formats.raw import traced_resizing
 
+    form: Any = openvino if to == "openvino" else onnx
+    ask = eightbit.ask_openvino if to == "openvino" else eightbit.ask_onnx
     half = to == "torch-program" and card.precision == "bf16"
     kind = torch.bfloat16 if half else torch.float32
     graph = Graph(classifier, kind, evidence=card.cells is not None)
     path = folder / FILES[to]
+    path.parent.mkdir(exist_ok=True)
     with quietly():
         program = traced(graph, classifier.preprocess.image_size)
         # Put before the network last, so that what makes eight bits never meets it.
@@ -104,19 +107,13 @@ def writing_export(
         if to == "torch-program":
             write_program(program, card, path)
             return path
-        write_down = openvino.as_openvino if to == "openvino" else onnx.as_onnx
-        model: Any = write_down(program, graph.outputs)
+        model: Any = form.converted(program, graph.outputs)
     if card.precision == "int8":
-        ask = eightbit.ask_openvino if to == "openvino" else eightbit.ask_onnx
         model = yield from eightbit.quantising(model, calibration, ask)
-    path.parent.mkdir(exist_ok=True)
     with quietly():
-        if to == "openvino":
-            model = openvino.resizing_first(model, resizing) if resizing else model
-            openvino.write_openvino(model, card, path)
-        else:
-            model = onnx.resizing_first(model, resizing) if resizing else model
-            onnx.write_onnx(model, card, path)
+        if resizing is not None:
+            model = form.resizing_first(model, resizing)
+        form.write(model, card, path)
     if to == "triton":
         onnx.write_triton(card, folder)
     return path

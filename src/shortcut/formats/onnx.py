@@ -1,7 +1,5 @@
 """To ONNX: one file."""
 
-import contextlib
-import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +20,9 @@ OPSET = 18
 """The first in which torch's exporter writes; every engine of the last years reads it."""
 
 
-def as_onnx(program: ExportedProgram, outputs: Sequence[str]) -> "ModelProto":
+def converted(program: ExportedProgram, outputs: Sequence[str]) -> "ModelProto":
     """The same network as ONNX has it; `outputs` are the names of what it gives."""
-    # It prints a line for every stage, and warns of its own parts.
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with warnings.catch_warnings():  # it warns of its own parts
         warnings.simplefilter("ignore")
         written = torch.onnx.export(
             program,
@@ -44,13 +41,13 @@ def resizing_first(network: "ModelProto", resizing: ExportedProgram) -> "ModelPr
     it."""
     from onnx import compose
 
-    front = as_onnx(resizing, (SQUARES,))
+    front = converted(resizing, (SQUARES,))
     front = compose.add_prefix(front, "resizing/", rename_inputs=False, rename_outputs=False)
     behind = compose.add_prefix(network, "network/", rename_outputs=False)
     return compose.merge_models(front, behind, [(SQUARES, f"network/{IMAGES}")])
 
 
-def write_onnx(model: "ModelProto", card: ExportCard, path: Path) -> None:
+def write(model: "ModelProto", card: ExportCard, path: Path) -> None:
     """Write it, weights included."""
     import onnx
 

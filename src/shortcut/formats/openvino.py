@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from openvino import Model
 
 
-def as_openvino(program: ExportedProgram, outputs: Sequence[str]) -> "Model":
+def converted(program: ExportedProgram, outputs: Sequence[str]) -> "Model":
     """The same network as OpenVINO has it; `outputs` are the names of what it gives."""
     import openvino
 
@@ -35,7 +35,7 @@ def resizing_first(network: "Model", resizing: ExportedProgram) -> "Model":
     `network` is used up."""
     import openvino
 
-    front = as_openvino(resizing, (SQUARES,))
+    front = converted(resizing, (SQUARES,))
     front.reshape([1, -1, -1, 3])
     squares = front.get_results()[0].input_value(0)
     for taker in network.input(0).get_target_inputs():
@@ -44,7 +44,7 @@ def resizing_first(network: "Model", resizing: ExportedProgram) -> "Model":
     return make(network.get_results(), front.get_parameters())
 
 
-def write_openvino(model: "Model", card: ExportCard, path: Path) -> None:
+def write(model: "Model", card: ExportCard, path: Path) -> None:
     """Write it beside its weights; those of a network for bfloat16 take two bytes each.
 
     Raises:
