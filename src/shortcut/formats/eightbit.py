@@ -18,9 +18,10 @@ CALIBRATING = 300
 """Pictures that show how large numbers get between layers; NNCF's own default."""
 JUDGING = 1000
 """Pictures on which answers before and after are compared, those among them."""
-FAITHFUL = 0.995
-"""Share of best answers that must stay, on these pictures; else some layers keep float32. They are
-of the training, so the network is surer of them than of others: a bit fewer stay of those."""
+FAITHFUL = 0.997
+"""Share of best answers that must be expected to stay (`expected_share`); else some layers keep
+float32. The pictures are of the training, so the network is surer of them than of others: a bit
+fewer stay of those."""
 
 EARLY = (0, 1, 3)
 """So many of the first convolutions keep float32: the smallest number that is faithful. Three are
@@ -55,13 +56,13 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
         share = 0.0
         for count in EARLY:
             found = _in_eight_bits(model, given, _convolutions(model)[:count])
-            share = _share_of_equal(ask(found, given), wanted)
+            share = expected_share(ask(found, given), wanted)
             if share >= FAITHFUL:
                 return found
     yield Notice(
-        f"eight bits from the second block on keep {share:.1%} of the best answers on "
-        f"{len(given):,} training pictures: looking for the layers that change most of them, which "
-        "takes minutes"
+        f"eight bits from the second block on are expected to keep {share:.1%} of the best "
+        f"answers, by {len(given):,} training pictures: looking for the layers that change most, "
+        "which takes minutes"
     )
     with quietly():
         return _as_faithful(model, given, wanted, ask)
@@ -100,9 +101,9 @@ def _as_faithful(model: Any, given: Sequence[Given], wanted: NDArray[np.float32]
 def judging(ask: Ask, total: int) -> Callable[[Any, Iterable[Item]], tuple[float, list[float]]]:
     """How NNCF measures a network, again and again, and what it ranks pictures by.
 
-    On all `total` pictures: the share of equal best answers. On some of them, to rank layers: how
-    near probabilities stay, because of so few hardly any best answer changes. Some are from
-    anywhere, so each picture brings what is wanted of it.
+    On all `total` pictures: `expected_share`. On some of them, to rank layers: how near
+    probabilities stay, because of so few hardly any best answer changes. Some are from anywhere, so
+    each picture brings what is wanted of it.
     """
 
     def judge(asked: Any, items: Iterable[Item]) -> tuple[float, list[float]]:
@@ -110,13 +111,36 @@ def judging(ask: Ask, total: int) -> Callable[[Any, Iterable[Item]], tuple[float
         found, wanted = ask(asked, pictures), np.stack(wanted)
         near = 1 - np.abs(found - wanted).max(axis=1)
         of_all = len(near) == total
-        return _share_of_equal(found, wanted) if of_all else float(near.mean()), near.tolist()
+        return expected_share(found, wanted) if of_all else float(near.mean()), near.tolist()
 
     return judge
 
 
-def _share_of_equal(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    return float((found.argmax(axis=1) == wanted.argmax(axis=1)).mean())
+def expected_share(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Share of the wanted best answers that stay, as far as such changes tell.
+
+    Counted, it would rest on the few pictures whose two best classes are close: of a thousand three
+    to six change, by chance twice as many. How far the lead of the best class moves hardly depends
+    on the lead (correlations of -0.33 to 0.13; below 0 less is expected to stay than does), so
+    every lead is held against every movement. Of a ResNet-50 three sets of pictures told shares
+    within 0.1 points of each other, where counting had 0.45.
+
+    Args:
+        found, wanted: (N, C) probabilities.
+    """
+    best = wanted.argmax(axis=1)
+    leads = _leads(wanted, best)
+    moved = _leads(found, best) - leads
+    return float((leads[:, np.newaxis] + moved > 0).mean())
+
+
+def _leads(probabilities: NDArray[np.float32], best: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How far these classes lie above the best other ones, as logarithms of odds."""
+    logs = np.log(probabilities.astype(np.float64).clip(np.finfo(np.float32).tiny))
+    rows = np.arange(len(logs))
+    own = logs[rows, best]
+    logs[rows, best] = -np.inf
+    return own - logs.max(axis=1)
 
 
 def ask_openvino(model: Any, items: Iterable[Given]) -> NDArray[np.float32]:

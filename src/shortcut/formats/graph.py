@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from shortcut.classifier import Classifier
 from shortcut.familiarity import LEAST, Familiarity, Neighbours
+from shortcut.formats.folding import fold_norms
 from shortcut.models.resnet import ResNet
 from shortcut.models.stages import feature_widths, map_and_describe
 from shortcut.runtime.engine import DISTANCE, EVIDENCE, PROBABILITIES
@@ -40,9 +41,10 @@ class Graph(nn.Module):
         evidence: bool = False,
     ) -> None:
         super().__init__()
-        network = deepcopy(classifier.model).to("cpu", dtype)
+        network = deepcopy(classifier.model).cpu().eval()
+        fold_norms(network)
         # In the usual order of memory: `torch.export.save` knows no other.
-        self.network: ResNet = network.to(memory_format=torch.contiguous_format).eval()
+        self.network: ResNet = network.to(dtype).to(memory_format=torch.contiguous_format)
         self.dtype = dtype
         view = classifier.preprocess
         # As `Classifier.normalise` counts, to the last bit.
