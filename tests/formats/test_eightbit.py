@@ -102,6 +102,28 @@ def test_the_first_convolutions_go_back_first(
     assert len(eight) > 10
 
 
+def test_what_follows_the_last_convolution_has_no_eight_bits(
+    pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the map goes to pooling and to the evidence, NNCF would put eight bits before
+    pooling."""
+    classifier = made("resnet20", outputs=10)
+    classifier.preprocess = Preprocess(32, 36)
+    monkeypatch.setattr(eightbit, "FAITHFUL", 0)
+    with quietly():
+        graph = Graph(classifier, evidence=True)
+        model = as_openvino(traced(graph, 32), graph.outputs)
+        found = run_silently(quantising(model, pictures[:20], ask_openvino))
+    takers = {
+        taker.get_node().get_type_name()
+        for one in found.get_ordered_ops()
+        if one.get_type_name() == "FakeQuantize"
+        for taker in one.output(0).get_target_inputs()
+    }
+    assert "Convolution" in takers
+    assert takers <= {"Convolution", "Add", "Pad"}
+
+
 def test_some_pictures_are_held_against_their_own_answers() -> None:
     """Layers are ranked on a few pictures from anywhere: measured against those of the first few,
     every layer is as good as drawn by lot."""

@@ -41,9 +41,11 @@ Item = tuple[Given, NDArray[np.float32]]
 def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Event, None, Any]:
     """A network of OpenVINO's or in ONNX with eight bits, as far as answers stay.
 
-    What follows the last convolution stays as it is: it takes no time, and probabilities and
-    distances are what answers are made of. Where fewer than `FAITHFUL` of the best answers stay,
-    the first convolutions (`EARLY`) keep float32 too: they see the picture, whose every level
+    What follows the last convolution stays as it is: it takes no time, and eight bits are too
+    coarse for the few large numbers of the last map. Before pooling, where NNCF puts them by
+    itself, they moved probabilities of a ResNet-50 by 0.0054 in the mean for 0.0035. Where fewer
+    than `FAITHFUL` of the best answers are expected to stay, the first convolutions (`EARLY`) keep
+    float32 too: they see the picture, whose every level
     counts. Where that is not enough, the layers that change most follow, one after the other.
 
     Args:
@@ -55,7 +57,7 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
         wanted = ask(model, given)
         share = 0.0
         for count in EARLY:
-            found = _in_eight_bits(model, given, _convolutions(model)[:count])
+            found = _in_eight_bits(model, given, count)
             share = expected_share(ask(found, given), wanted)
             if share >= FAITHFUL:
                 return found
@@ -68,13 +70,13 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
         return _as_faithful(model, given, wanted, ask)
 
 
-def _in_eight_bits(model: Any, given: Sequence[Given], kept: list[str]) -> Any:
+def _in_eight_bits(model: Any, given: Sequence[Given], early: int) -> Any:
     import nncf
 
     return nncf.quantize(
         model,
-        ignored_scope=_stays(kept),
-        advanced_parameters=_ranges(bool(kept)),
+        ignored_scope=_stays(model, early),
+        advanced_parameters=_ranges(early > 0),
         **_calibration(given),
     )
 
@@ -89,7 +91,7 @@ def _as_faithful(model: Any, given: Sequence[Given], wanted: NDArray[np.float32]
         validation_dataset=nncf.Dataset(items, lambda item: item[0]),
         validation_fn=judging(ask, len(items)),
         max_drop=1 - FAITHFUL,
-        ignored_scope=_stays(_convolutions(model)[: max(EARLY)]),
+        ignored_scope=_stays(model, max(EARLY)),
         advanced_quantization_parameters=_ranges(True),
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
             ranking_subset_size=min(RANKING, len(items) // 2 or 1)
@@ -185,15 +187,17 @@ def _ranges(first_stays: bool) -> Any:
     )
 
 
-def _stays(names: list[str]) -> Any:
+def _stays(model: Any, early: int) -> Any:
+    """The first convolutions, and whatever follows the last."""
     import nncf
 
-    return nncf.IgnoredScope(names=names, types=["MatMul", "Gemm"], validate=False)
-
-
-def _convolutions(model: Any) -> list[str]:
-    """Their names, from the picture on."""
     if hasattr(model, "graph"):
-        return [node.name for node in model.graph.node if node.op_type == "Conv"]
-    operations = model.get_ordered_ops()
-    return [one.get_friendly_name() for one in operations if one.get_type_name() == "Convolution"]
+        layers = [(node.name, node.op_type == "Conv") for node in model.graph.node]
+    else:
+        layers = [
+            (layer.get_friendly_name(), layer.get_type_name() == "Convolution")
+            for layer in model.get_ordered_ops()
+        ]
+    places = [place for place, (_, convolves) in enumerate(layers) if convolves]
+    kept = [*layers[places[-1] + 1 :], *(layers[place] for place in places[:early])]
+    return nncf.IgnoredScope(names=[name for name, _ in kept], validate=False)
