@@ -151,17 +151,19 @@ def _of_leads(leads: np.ndarray) -> np.ndarray:
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
 
 
-def test_the_share_is_the_counted_one_with_less_chance_in_it() -> None:
+@pytest.mark.parametrize("shrink", [0, 0.05], ids=["alike", "large leads shrink"])
+def test_the_share_is_the_counted_one_with_less_chance_in_it(shrink: float) -> None:
     """Of 1,000 pictures counting finds three to twelve changed answers, for the same network."""
     source = np.random.default_rng(0)
     counted, expected = [], []
-    for _ in range(60):
+    for _ in range(100):
         leads = source.normal(0, 3, 1000)
-        wanted, found = _of_leads(leads), _of_leads(leads + source.normal(0, 0.06, 1000))
+        after = (1 - shrink) * leads + source.normal(0, 0.06, 1000)
+        wanted, found = _of_leads(leads), _of_leads(after)
         counted.append((wanted.argmax(1) == found.argmax(1)).mean())
         expected.append(expected_share(found, wanted))
-    assert np.mean(expected) == pytest.approx(np.mean(counted), abs=5e-4)
-    assert np.std(expected) < 0.6 * np.std(counted)
+    assert np.mean(expected) == pytest.approx(np.mean(counted), abs=1e-3)
+    assert np.std(expected) < 0.75 * np.std(counted)
     assert np.mean(counted) < 0.995
 
 
