@@ -37,6 +37,29 @@ def pictures() -> list[np.ndarray]:
     ]
 
 
+Link = tuple[str, set[str]]
+"""What a layer does, and what those do that it takes from."""
+
+
+def openvino_links(model: Any) -> list[Link]:
+    """In their order; without quantisers and constants, and what is made of constants alone."""
+    ops = [one for one in model.get_ordered_ops() if one.get_type_name() != "FakeQuantize"]
+    return [
+        (one.get_type_name(), {value.get_node().get_type_name() for value in one.input_values()})
+        for one in ops
+    ]
+
+
+def onnx_links(model: Any) -> list[Link]:
+    """As `openvino_links`."""
+    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    return [
+        (node.op_type, {made_by.get(name, "") for name in node.input})
+        for node in model.graph.node
+        if node.op_type not in ("QuantizeLinear", "DequantizeLinear")
+    ]
+
+
 def shares(
     written: Written, pictures: list[np.ndarray], ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[float, float, float]:
@@ -102,8 +125,20 @@ def test_the_first_convolutions_go_back_first(
     assert len(eight) > 10
 
 
+@pytest.mark.parametrize(
+    ("written", "ask", "links", "convolution"),
+    [
+        pytest.param(as_openvino, ask_openvino, openvino_links, "Convolution", id="openvino"),
+        pytest.param(as_onnx, ask_onnx, onnx_links, "Conv", id="onnx"),
+    ],
+)
 def test_what_follows_the_last_convolution_has_no_eight_bits(
-    pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    written: Written,
+    ask: Ask,
+    links: Callable[[Any], list[Link]],
+    convolution: str,
+    pictures: list[np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the map goes to pooling and to the evidence, NNCF would put eight bits before
     pooling."""
@@ -112,16 +147,13 @@ def test_what_follows_the_last_convolution_has_no_eight_bits(
     monkeypatch.setattr(eightbit, "FAITHFUL", 0)
     with quietly():
         graph = Graph(classifier, evidence=True)
-        model = as_openvino(traced(graph, 32), graph.outputs)
-        found = run_silently(quantising(model, pictures[:20], ask_openvino))
-    takers = {
-        taker.get_node().get_type_name()
-        for one in found.get_ordered_ops()
-        if one.get_type_name() == "FakeQuantize"
-        for taker in one.output(0).get_target_inputs()
-    }
-    assert "Convolution" in takers
-    assert takers <= {"Convolution", "Add", "Pad"}
+        model = written(traced(graph, 32), graph.outputs)
+        found = links(run_silently(quantising(model, pictures[:20], ask)))
+    last = max(place for place, (kind, _) in enumerate(found) if kind == convolution)
+    eight = {"FakeQuantize", "DequantizeLinear"}
+    assert eight & found[last][1]
+    assert len(found) - last > 8
+    assert not [kind for kind, givers in found[last + 1 :] if eight & givers]
 
 
 def test_some_pictures_are_held_against_their_own_answers() -> None:
@@ -151,20 +183,36 @@ def _of_leads(leads: np.ndarray) -> np.ndarray:
     return np.stack([first, 1 - first], axis=1).astype(np.float32)
 
 
+@pytest.mark.parametrize("count", [40, 1000])
 @pytest.mark.parametrize("shrink", [0, 0.05], ids=["alike", "large leads shrink"])
-def test_the_share_is_the_counted_one_with_less_chance_in_it(shrink: float) -> None:
-    """Of 1,000 pictures counting finds three to twelve changed answers, for the same network."""
+def test_fewer_are_expected_to_change_by_chance_than_are_counted(shrink: float, count: int) -> None:
+    """The same on average; where large leads move further, up to twice as many for few pictures,
+    which keeps more layers in float32 than need be, never fewer."""
     source = np.random.default_rng(0)
     counted, expected = [], []
-    for _ in range(100):
-        leads = source.normal(0, 3, 1000)
-        after = (1 - shrink) * leads + source.normal(0, 0.06, 1000)
+    for _ in range(40_000 // count):
+        leads = source.normal(0, 3, count)
+        after = (1 - shrink) * leads + source.normal(0, 0.06, count)
         wanted, found = _of_leads(leads), _of_leads(after)
-        counted.append((wanted.argmax(1) == found.argmax(1)).mean())
-        expected.append(expected_share(found, wanted))
-    assert np.mean(expected) == pytest.approx(np.mean(counted), abs=1e-3)
-    assert np.std(expected) < 0.75 * np.std(counted)
-    assert np.mean(counted) < 0.995
+        counted.append((wanted.argmax(1) != found.argmax(1)).mean())
+        expected.append(1 - expected_share(found, wanted))
+    assert np.mean(counted) > 0.005
+    most = 1 if not shrink else 1.3 if count == 1000 else 2
+    assert 0.9 * np.mean(counted) < np.mean(expected) < (most + 0.1) * np.mean(counted)
+    assert float(np.std(expected)) < 0.85 * float(np.std(counted))
+
+
+def test_sure_answers_that_are_lost_count() -> None:
+    leads = np.linspace(0.5, 8, 1000)
+    after = leads.copy()
+    after[-200:] *= -1
+    assert expected_share(_of_leads(after), _of_leads(leads)) == 0.8
+
+
+@pytest.mark.parametrize("row", [(0.5, 0.5), (1.0, 0.0), (1.0,)], ids=["tied", "sure", "one class"])
+def test_the_same_answers_stay(row: tuple[float, ...]) -> None:
+    answers = np.array([row] * 40, np.float32)
+    assert expected_share(answers, answers) == 1
 
 
 def test_a_best_answer_can_be_lost_to_any_other_class() -> None:

@@ -5,21 +5,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from shortcut.models.resnet import ResNet
 
-NORMS = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3", "0": "1"}
-"""Convolutions and what follows them, as attributes of a block, of the network or of a projection.
-"""
+NORM_AFTER = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3", "0": "1"}
+"""Convolutions and what directly follows them in every block of `models`, in the network itself and
+in projections."""
 
 
 def fold_norms(network: ResNet) -> None:
     """Change a network in evaluation mode so that its convolutions do what their batch norms did
-    (arXiv:1712.05877, section 3.2): the same function, to the last bits of float32.
+    (arXiv:1712.05877, section 3.2): the same function, but for rounding.
 
-    In bfloat16 two layers round twice: of a ResNet-50's probabilities that moved them by 0.0022 in
-    the mean, one layer by 0.0014. Other norms, which look at the picture, stay.
+    Of a torch program in bfloat16 two layers round twice: that moved a ResNet-50's probabilities by
+    0.0022 in the mean, one layer by 0.0014. Other norms, which look at the picture, stay.
     """
     for layer in list(network.modules()):
         for name, convolution in list(layer.named_children()):
-            follower = NORMS.get(name, "")
+            follower = NORM_AFTER.get(name, "")
             norm = getattr(layer, follower, None)
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(layer, name, fuse_conv_bn_eval(convolution, norm))
