@@ -66,8 +66,8 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
             if share >= FAITHFUL:
                 return found
     yield Notice(
-        f"eight bits behind the first {max(EARLY)} convolutions keep {share:.1%} of the best "
-        f"answers, {FAITHFUL:.1%} are asked for: looking for the layers that change most, which "
+        f"eight bits behind the first {max(EARLY)} convolutions keep {share:.2%} of the best "
+        f"answers, {FAITHFUL:.2%} are asked for: looking for the layers that change most, which "
         "takes minutes"
     )
     with quietly():
