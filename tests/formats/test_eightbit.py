@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.formats.networks import made
 
 from shortcut.data.preprocess import Preprocess
@@ -24,6 +25,7 @@ from shortcut.formats.graph import Graph, traced
 from shortcut.formats.onnx import converted as as_onnx
 from shortcut.formats.openvino import converted as as_openvino
 from shortcut.formats.quiet import quietly
+from shortcut.formats.rounding import round_weights
 from shortcut.runtime.engine import IMAGES
 
 Written = Callable[[Any, Any], Any]
@@ -75,9 +77,11 @@ def shares(
         graph = Graph(classifier)
         model = written(traced(graph, 32), graph.outputs)
         wanted = ask(model, given)
+        round_weights(graph.network, [graph.views(torch.from_numpy(np.stack(pictures)))])
+        rounded = written(traced(graph, 32), graph.outputs)
         for asked in (lambda: 0.0, lambda: kept[0], lambda: (1 + found[0]) / 2):
             monkeypatch.setattr(eightbit, "FAITHFUL", asked())
-            answers = ask(run_silently(quantising(model, pictures, ask)), given)
+            answers = ask(run_silently(quantising(model, rounded, pictures, ask)), given)
             found.append(float((answers.argmax(1) == wanted.argmax(1)).mean()))
             kept.append(kept_share(answers, wanted))
     return found[0], found[1], found[2]
@@ -121,7 +125,7 @@ def test_the_first_convolutions_go_back_first(
     with quietly():
         graph = Graph(classifier)
         model = as_openvino(traced(graph, 32), graph.outputs)
-        found = run_silently(quantising(model, pictures[:20], ask))
+        found = run_silently(quantising(model, model, pictures[:20], ask))
     assert len(asked) == 2 + unfaithful
     eight = [_is_quantised(one) for one in _convolutions(found)]
     assert eight == [False] * stay + [True] * (len(eight) - stay)
@@ -151,7 +155,7 @@ def test_what_follows_the_last_convolution_has_no_eight_bits(
     with quietly():
         graph = Graph(classifier, evidence=True)
         model = written(traced(graph, 32), graph.outputs)
-        found = links(run_silently(quantising(model, pictures[:20], ask)))
+        found = links(run_silently(quantising(model, model, pictures[:20], ask)))
     last = max(place for place, (kind, _) in enumerate(found) if kind == convolution)
     eight = {"FakeQuantize", "DequantizeLinear"}
     assert eight & found[last][1]

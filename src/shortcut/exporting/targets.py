@@ -3,8 +3,9 @@
 import importlib.util
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from shortcut.card import ExportCard, NumberFormat
@@ -14,6 +15,11 @@ from shortcut.errors import RecipeError, ResourceError
 from shortcut.events import Event
 from shortcut.formats.quiet import quietly
 
+if TYPE_CHECKING:
+    from shortcut.formats.graph import Graph
+
+BATCH = 20
+"""Pictures whose layers are looked at together before weights are rounded."""
 Target = Literal["openvino", "onnx", "torch-program", "triton"]
 
 PRECISIONS: Mapping[Target, tuple[NumberFormat, ...]] = {
@@ -88,13 +94,12 @@ def writing_export(
     Returns:
         The file, in `folder`.
     """
-    from shortcut.formats import eightbit, onnx, openvino
+    from shortcut.formats import onnx, openvino
     from shortcut.formats.graph import Graph, traced
     from shortcut.formats.program import write_program
     from shortcut.formats.raw import traced_resizing
 
     form: Any = openvino if to == "openvino" else onnx
-    ask = eightbit.ask_openvino if to == "openvino" else eightbit.ask_onnx
     half = to == "torch-program" and card.precision == "bf16"
     kind = torch.bfloat16 if half else torch.float32
     graph = Graph(classifier, kind, evidence=card.cells is not None)
@@ -109,7 +114,7 @@ def writing_export(
             return path
         model: Any = form.converted(program, graph.outputs)
     if card.precision == "int8":
-        model = yield from eightbit.quantising(model, calibration, ask)
+        model = yield from _quantising(graph, model, form, calibration)
     with quietly():
         if resizing is not None:
             model = form.resizing_first(model, resizing)
@@ -117,3 +122,22 @@ def writing_export(
     if to == "triton":
         onnx.write_triton(card, folder)
     return path
+
+
+def _quantising(
+    graph: "Graph", model: Any, form: Any, calibration: Sequence[Pixels]
+) -> Generator[Event, None, Any]:
+    """What `form` made of the graph in eight bits; the weights of `graph` itself are rounded."""
+    from shortcut.formats import eightbit, openvino
+    from shortcut.formats.graph import traced
+    from shortcut.formats.rounding import round_weights
+
+    shown = calibration[: eightbit.CALIBRATING]
+    batches = (shown[start : start + BATCH] for start in range(0, len(shown), BATCH))
+    with quietly():
+        round_weights(
+            graph.network, (graph.views(torch.from_numpy(np.stack(batch))) for batch in batches)
+        )
+        rounded: Any = form.converted(traced(graph, len(calibration[0])), graph.outputs)
+    ask = eightbit.ask_openvino if form is openvino else eightbit.ask_onnx
+    return (yield from eightbit.quantising(model, rounded, calibration, ask))

@@ -42,7 +42,9 @@ Item = tuple[Given, NDArray[np.float32]]
 """A picture, and the (C,) probabilities that are wanted for it."""
 
 
-def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Event, None, Any]:
+def quantising(
+    model: Any, rounded: Any, pictures: Sequence[Pixels], ask: Ask
+) -> Generator[Event, None, Any]:
     """A network of OpenVINO's or in ONNX with eight bits, as far as answers stay.
 
     What follows the last convolution stays as it is: it takes no time, and eight bits are too
@@ -53,6 +55,8 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
     layers that change most follow, one after the other.
 
     Args:
+        model: whose answers are to stay; nothing is taken from it.
+        rounded: the same with weights that eight bits hold (`round_weights`).
         pictures: (S, S, 3) uint8, of the training; the first `CALIBRATING` calibrate.
         ask: `ask_openvino` or `ask_onnx`.
     """
@@ -61,7 +65,7 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
         wanted = ask(model, given)
         share = 0.0
         for count in EARLY:
-            found = _in_eight_bits(model, given, count)
+            found = _in_eight_bits(rounded, given, count)
             share = kept_share(ask(found, given), wanted)
             if share >= FAITHFUL:
                 return found
@@ -71,7 +75,7 @@ def quantising(model: Any, pictures: Sequence[Pixels], ask: Ask) -> Generator[Ev
         "takes minutes"
     )
     with quietly():
-        return _as_faithful(model, given, wanted, ask)
+        return _as_faithful(rounded, given, wanted, ask)
 
 
 def _in_eight_bits(model: Any, given: Sequence[Given], early: int) -> Any:
@@ -195,7 +199,9 @@ def _ranges(first_stays: bool) -> Any:
 
     fix = nncf.OverflowFix.DISABLE if first_stays else nncf.OverflowFix.FIRST_LAYER
     return nncf.AdvancedQuantizationParameters(
-        overflow_fix=fix, activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+        overflow_fix=fix,
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        disable_bias_correction=True,  # `round_weights` has done that
     )
 
 

@@ -63,8 +63,7 @@ class Graph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """See `outputs`."""
-        views = (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        network, views = self.network, views.to(self.dtype)
+        network, views = self.network, self.views(images).to(self.dtype)
         if self.distance is None:
             fmap, distance = network.features(views), ()
         else:
@@ -72,6 +71,10 @@ class Graph(nn.Module):
             distance = (self.distance(features),)
         probabilities = network.probabilities(network.classify(fmap))
         return (probabilities, *distance, *([self._spoken(fmap)] if self.evidence else []))
+
+    def views(self, images: Tensor) -> Tensor:
+        """(N, S, S, 3) uint8 -> (N, 3, S, S) float32, what the network sees."""
+        return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
     def _spoken(self, fmap: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, classes, h, w): a product of matrices, of which eight bits are kept
