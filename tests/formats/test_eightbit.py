@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.formats.networks import made
+from torch import nn
 
 from shortcut.data.preprocess import Preprocess
 from shortcut.events import run_silently
@@ -77,7 +78,7 @@ def losses(
         graph = Graph(classifier)
         model = written(traced(graph, 32), graph.outputs)
         wanted = ask(model, given)
-        round_weights(graph.network, [graph.views(torch.from_numpy(np.stack(pictures)))])
+        round_weights(graph.network, graph.views(torch.from_numpy(np.stack(pictures))).split(1))
         rounded = written(traced(graph, 32), graph.outputs)
         for asked in (lambda: 0.0, lambda: kept[0], lambda: 1 - lost[0] / 2 / len(given)):
             monkeypatch.setattr(eightbit, "FAITHFUL", asked())
@@ -125,7 +126,13 @@ def test_the_first_convolutions_go_back_first(
     with quietly():
         graph = Graph(classifier)
         model = as_openvino(traced(graph, 32), graph.outputs)
-        found = run_silently(quantising(model, model, pictures[:20], ask))
+        graph.network.conv1.weight = nn.Parameter(graph.network.conv1.weight.detach() * 0)
+        rounded = as_openvino(traced(graph, 32), graph.outputs)
+        found = run_silently(quantising(model, rounded, pictures[:20], ask))
+    assert asked[0] is model
+    assert [bool(_values(_convolutions(one)[0]).any()) for one in asked] == [True] + [False] * (
+        1 + unfaithful
+    )
     assert len(asked) == 2 + unfaithful
     eight = [_is_quantised(one) for one in _convolutions(found)]
     assert eight == [False] * stay + [True] * (len(eight) - stay)
@@ -237,6 +244,14 @@ def test_a_best_answer_can_be_lost_to_any_other_class() -> None:
 
 def _convolutions(model: Any) -> list[Any]:
     return [one for one in model.get_ordered_ops() if one.get_type_name() == "Convolution"]
+
+
+def _values(convolution: Any) -> np.ndarray:
+    """Of its weights."""
+    import openvino
+
+    run = openvino.compile_model(openvino.Model([convolution.input_value(1)], []), "CPU")
+    return np.array(run([])[0])
 
 
 def _is_quantised(convolution: Any) -> bool:

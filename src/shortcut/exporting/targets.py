@@ -18,8 +18,6 @@ from shortcut.formats.quiet import quietly
 if TYPE_CHECKING:
     from shortcut.formats.graph import Graph
 
-BATCH = 20
-"""Pictures whose layers are looked at together before weights are rounded."""
 Target = Literal["openvino", "onnx", "torch-program", "triton"]
 
 PRECISIONS: Mapping[Target, tuple[NumberFormat, ...]] = {
@@ -133,11 +131,9 @@ def _quantising(
     from shortcut.formats.rounding import round_weights
 
     shown = calibration[: eightbit.CALIBRATING]
-    batches = (shown[start : start + BATCH] for start in range(0, len(shown), BATCH))
     with quietly():
-        round_weights(
-            graph.network, (graph.views(torch.from_numpy(np.stack(batch))) for batch in batches)
-        )
-        rounded: Any = form.converted(traced(graph, len(calibration[0])), graph.outputs)
+        views = (graph.views(torch.from_numpy(picture[np.newaxis])) for picture in shown)
+        round_weights(graph.network, views)
+        rounded: Any = form.converted(traced(graph, len(shown[0])), graph.outputs)
     ask = eightbit.ask_openvino if form is openvino else eightbit.ask_onnx
     return (yield from eightbit.quantising(model, rounded, calibration, ask))

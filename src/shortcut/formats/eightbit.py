@@ -24,9 +24,9 @@ layers keep float32. They are of the training, so the network is surer of them t
 fewer stay of those."""
 
 EARLY = (0, 1, 3)
-"""So many of the first convolutions keep float32: the smallest number that is faithful. Three are
-the stem and the first basic block; for a ResNet-34 the search that follows found just these, in
-minutes."""
+"""So many of the first convolutions are given float32, their weights as rounded: the smallest
+number that is faithful. Three are the stem and the first basic block; for a ResNet-34 the search
+that follows once found just these, in minutes."""
 CONVOLUTIONS = ("Conv", "Convolution", "GroupConvolution")
 """As ONNX and OpenVINO call them."""
 RANKING = 100
@@ -51,11 +51,12 @@ def quantising(
     coarse for the few large numbers of the last map. Before pooling, where NNCF puts them by
     itself, they moved probabilities of a ResNet-50 by 0.0054 in the mean instead of 0.0035. Where
     fewer than `FAITHFUL` of the best answers stay (`kept_share`), the first convolutions (`EARLY`)
-    keep float32 too: they see the picture, whose every level counts. Where that is not enough, the
-    layers that change most follow, one after the other.
+    are given float32: they see the picture, whose every level counts. Where that is not enough, it
+    is begun anew with the original, and the layers that change most are left as they were, one
+    after the other.
 
     Args:
-        model: whose answers are to stay; nothing is taken from it.
+        model: whose answers are to stay.
         rounded: the same with weights that eight bits hold (`round_weights`).
         pictures: (S, S, 3) uint8, of the training; the first `CALIBRATING` calibrate.
         ask: `ask_openvino` or `ask_onnx`.
@@ -75,16 +76,16 @@ def quantising(
         "takes minutes"
     )
     with quietly():
-        return _as_faithful(rounded, given, wanted, ask)
+        return _as_faithful(model, given, wanted, ask)
 
 
-def _in_eight_bits(model: Any, given: Sequence[Given], early: int) -> Any:
+def _in_eight_bits(rounded: Any, given: Sequence[Given], early: int) -> Any:
     import nncf
 
     return nncf.quantize(
-        model,
-        ignored_scope=_stays(model, early),
-        advanced_parameters=_ranges(early > 0),
+        rounded,
+        ignored_scope=_stays(rounded, early),
+        advanced_parameters=_ranges(early > 0, rounded=True),
         **_calibration(given),
     )
 
@@ -100,7 +101,7 @@ def _as_faithful(model: Any, given: Sequence[Given], wanted: NDArray[np.float32]
         validation_fn=judging(ask, len(items)),
         max_drop=1 - FAITHFUL,
         ignored_scope=_stays(model, max(EARLY)),
-        advanced_quantization_parameters=_ranges(True),
+        advanced_quantization_parameters=_ranges(True, rounded=False),
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
             ranking_subset_size=min(RANKING, len(items) // 2 or 1)
         ),
@@ -186,7 +187,7 @@ def _calibration(given: Sequence[Given]) -> dict[str, Any]:
     }
 
 
-def _ranges(first_stays: bool) -> Any:
+def _ranges(first_stays: bool, *, rounded: bool) -> Any:
     """How numbers become eight bits: from the smallest to the largest that calibration saw.
 
     NNCF's own, the mean of what each picture has for these, cuts off the larger half of them: of
@@ -201,7 +202,7 @@ def _ranges(first_stays: bool) -> Any:
     return nncf.AdvancedQuantizationParameters(
         overflow_fix=fix,
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-        disable_bias_correction=True,  # `round_weights` has done that
+        disable_bias_correction=rounded,
     )
 
 

@@ -14,7 +14,7 @@ LARGEST = 127
 """Whole number of a filter's largest weight, as NNCF counts eight bits with a sign."""
 LARGEST_FIRST = 63.5
 """In the first convolution: NNCF spares a bit there, for processors without VNNI, where sums of two
-products overflow. So the largest itself is half a step off, up or down, in the end."""
+products overflow. It puts the largest itself on 63 or 64."""
 SMALLEST = (0.01, 8e-5)
 """A filter's grid is at least that of one whose largest weight is this part of the layer's, and
 this: NNCF's `fix_zero_filters_symmetric`."""
@@ -24,39 +24,43 @@ three networks any from 1e-1 to 1e-4 did alike."""
 
 
 @torch.no_grad()
-def round_weights(network: ResNet, batches: Iterable[Tensor]) -> None:
-    """Give a network's convolutions weights that eight bits hold exactly, and biases to go with
-    them.
+def round_weights(network: ResNet, views: Iterable[Tensor]) -> None:
+    """Give a network's convolutions weights that eight bits hold, and biases to go with them.
 
     Tensors that others hold, too, stay as they are. In the first convolution each weight's error is
     taken up by the weights still to come, as far as pixels beside each other are alike (GPTQ,
-    arXiv:2210.17323, section 3): over one bright colour 147 errors would else add up, which moved
-    probabilities of a ResNet-50 by 0.007 in the mean, now by 0.001. In all others weights go to the
-    nearest, and the bias takes what that changes in the mean (the empirical correction of
-    arXiv:1906.04721, section 4.2). NNCF's own correction takes maps for flat, which is wrong at
-    their edges, thus on small maps: with it a ResNet-18's probabilities moved by 0.010 in the mean,
-    with none by 0.004, with this one by 0.002.
+    arXiv:2210.17323, section 4): over one bright colour 147 errors would else add up, which alone
+    moved probabilities of a ResNet-50 by 0.007 in the mean, now 0.001. The largest of each filter
+    has to stay, and is half a step off once NNCF has rounded it. In all others weights go to the
+    nearest, and the bias takes what that changes in the mean (arXiv:1906.04721, section 4.2, from
+    data as in its appendix D; means are those of the network before rounding). NNCF's own
+    correction takes maps for flat, which is wrong at their edges, thus on small maps: with it a
+    ResNet-18's probabilities moved by 0.010 in the mean, with none by 0.004, with this by 0.002.
 
     Args:
         network: in evaluation mode, its norms folded (`fold_norms`).
-        batches: (N, 3, S, S) float32 each, normalised, of the training.
+        views: (1, 3, S, S) float32 each, normalised, of the training.
+
+    Raises:
+        ValueError: there are none.
     """
     first = network.conv1
     others = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     others.remove(first)
     sums: dict[nn.Module, Tensor] = {}
-    moment, seen = 0, 0
+    moment, seen = torch.zeros(()), 0
 
     def add(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        sums[layer] = sums.get(layer, 0) + inputs[0].double().sum(0)
+        sums[layer] = sums.get(layer, 0) + inputs[0].sum(0, dtype=torch.float64)
 
     with ExitStack() as hooks:
         for layer in others:
             hooks.callback(layer.register_forward_pre_hook(add).remove)
-        for views in batches:
-            network.features(views)
-            moment, seen = moment + _second_moment(first, views), seen + len(views)
-    assert isinstance(moment, Tensor)
+        for view in views:
+            network.features(view)
+            moment, seen = moment + _second_moment(first, view), seen + 1
+    if not seen:
+        raise ValueError("weights are rounded with pictures in view, and there are none")
     rounded = _carried(first.weight.flatten(1).double(), moment)
     first.weight = nn.Parameter(rounded.view_as(first.weight).float())
     for layer in others:
@@ -70,12 +74,13 @@ def _grid(weights: Tensor, largest: float) -> Tensor:
     return high.clamp(min=max(part * float(high.max()), least)) / largest
 
 
-def _second_moment(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
-    """(N, I, H, W) -> (n, n) float64: products of any two of the n numbers that one filter sees,
-    summed over places and pictures."""
+def _second_moment(layer: nn.Conv2d, view: Tensor) -> Tensor:
+    """(1, I, H, W) -> (n, n) float64: products of any two of the n numbers that one filter sees,
+    summed over places."""
     assert not isinstance(layer.padding, str)
-    patches = F.unfold(inputs, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-    return torch.einsum("npl,nql->pq", patches, patches).double()
+    unfolded = F.unfold(view, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    patches = unfolded[0].double()
+    return patches @ patches.T
 
 
 def _carried(weights: Tensor, moment: Tensor) -> Tensor:
@@ -83,16 +88,16 @@ def _carried(weights: Tensor, moment: Tensor) -> Tensor:
 
     The largest of each filter stays, because NNCF takes the grid from it.
     """
-    grid, most = _grid(weights, LARGEST_FIRST), int(LARGEST_FIRST)
+    grid, most = _grid(weights, LARGEST_FIRST)[:, 0], int(LARGEST_FIRST)
     stays = weights.abs() == weights.abs().amax(1, keepdim=True)
-    damping = DAMPING * moment.diagonal().mean()
     order = moment.diagonal().argsort(descending=True)
+    damping = (DAMPING * moment.diagonal().mean()).clamp(min=1e-6)
     moment = moment[order][:, order] + damping * torch.eye(len(moment), dtype=moment.dtype)
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(moment))
     shares = torch.linalg.cholesky(inverse, upper=True)
     original, left = weights[:, order], weights[:, order].clone()
     for place in range(len(order)):
-        chosen = (left[:, place] / grid[:, 0]).round().clamp(-most, most) * grid[:, 0]
+        chosen = (left[:, place] / grid).round().clamp(-most, most) * grid
         chosen = torch.where(stays[:, order[place]], original[:, place], chosen)
         error = (left[:, place] - chosen) / shares[place, place]
         left[:, place:] -= error[:, None] * shares[place, place:]
