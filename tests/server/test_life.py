@@ -18,6 +18,7 @@ from tests.server.conftest import Server, jpeg, started
 
 from shortcut.errors import ModelError
 from shortcut.server.limits import Limits
+from shortcut.server.running import _last_lines
 from shortcut.server.supervisor import Supervisor, WorkerLostError
 from shortcut.server.tasks import Task
 from shortcut.server.worker import Model
@@ -137,6 +138,25 @@ def test_a_worker_that_hangs_over_a_large_picture_is_replaced(model: Path) -> No
 def test_a_worker_that_does_not_load_is_given_up(model: Path) -> None:
     with pytest.raises(ModelError, match="ended while loading"):
         Supervisor(Model(model), Limits(loading=0.05)).start()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux can hold them off")
+def test_nobody_is_connected_and_then_cut_off() -> None:
+    """Between the last look at who waits and the end of listening."""
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        place.setblocking(False)
+        address = place.getsockname()
+        before = socket.create_connection(address)
+        (line,) = _last_lines([place])
+        with before, line:
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.3)
+            place.close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, timeout=30)
+            before.sendall(b"asked")
+            line.setblocking(True)
+            assert line.recv(5) == b"asked"
 
 
 def stop_under_load(model: Path) -> Crowd:
