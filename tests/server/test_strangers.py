@@ -1,7 +1,6 @@
 """Thousands of requests that nobody has written by hand: none is a fault of the server's, and none
 costs it its worker."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -33,9 +32,6 @@ def lost_workers(server: Server) -> float:
     return float(found[1])
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("schemathesis") is None, reason="comes with `make nightly`"
-)
 @pytest.mark.timeout(1800)
 def test_requests_made_of_the_document(model: Path, tmp_path: Path) -> None:
     """By schemathesis: what the document allows and what it forbids. All checks, so also that each
