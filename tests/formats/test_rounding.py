@@ -137,6 +137,15 @@ def test_without_pictures() -> None:
         round_weights(folded("resnet20"), [])
 
 
+def test_one_picture_at_a_time_or_several() -> None:
+    views = smooth(6, 32, 7)
+    found = [folded("resnet20") for _ in range(2)]
+    for network, size in zip(found, (1, 4), strict=True):
+        round_weights(network, views.split(size))
+    for one, other in zip(*(network.parameters() for network in found), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
 def test_tensors_of_others_stay() -> None:
     """What was converted before shares them."""
     network = folded("resnet20")
