@@ -2,7 +2,7 @@
 #
 #   shortcut export runs/cats --to openvino --output exports/cats
 #   docker build --build-arg MODEL=exports/cats --tag cats .
-#   docker run --rm --publish 8000:8000 --read-only --tmpfs /tmp --cap-drop ALL --memory 1g \
+#   docker run --rm --publish 8000:8000 --read-only --tmpfs /tmp --cap-drop ALL --memory 2g \
 #     --env SHORTCUT_TOKEN="$(cat token.txt)" cats
 FROM python:3.11-slim
 

@@ -62,7 +62,7 @@ class NumbersError(ShortcutError):
 
 
 class InterruptedRunError(ShortcutError):
-    """A training was asked to stop; the message says what is there and how to go on.
+    """What was going on was asked to stop; the message says what is there and how to go on.
 
     Args:
         number: of the signal; a shell expects 128 more as the exit code.

@@ -79,6 +79,15 @@ def test_one_that_answers_otherwise_is_not_kept(
     refused = tmp_path / "out-refused"
     assert sorted(path.name for path in refused.iterdir()) == ["parity.html", "parity.json"]
     assert "Not exported" in (refused / "parity.html").read_text("utf-8")
+    # Figures of one replace those of the last, and nothing else that is there.
+    (refused / "mine.txt").write_text("mine")
+    (tmp_path / "out-refused-2").write_text("mine")
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"not exported: 0 of 150 best answers are the same"):
+            export(run, tmp_path / "out")
+    assert (refused / "mine.txt").is_file() and (tmp_path / "out-refused-2").is_file()
+    assert (tmp_path / "out-refused-3" / "parity.html").is_file()
+    assert not (tmp_path / "out-refused-4").exists()
     # One that is there stays as it is.
     monkeypatch.undo()
     export(run, tmp_path / "out")

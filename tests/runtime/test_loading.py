@@ -1,5 +1,6 @@
 """Exported files that cannot be used, and the choice of an engine."""
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -75,6 +76,28 @@ def test_the_fastest_engine_is_measured_once(tmp_path: Path) -> None:
     file.write_bytes(b"another")  # of which nothing is known
     book.write_text(json.dumps({"engine": "onnxruntime"}))
     assert choose_engine(file, makers, 8, tmp_path) is fast
+
+
+def test_an_engine_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As onnxruntime may come as onnxruntime-gpu: its version counts."""
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"one")
+    installed = {"onnxruntime-gpu": "1.0"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    brings = {"onnxruntime": ["onnxruntime-gpu"]}
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: brings)
+    one, other = Sleeper("onnxruntime", 2), Sleeper("openvino", 2)
+    makers = {"onnxruntime": lambda: one, "openvino": lambda: other}
+    for number, books in (("1.0", 1), ("1.0", 1), ("2.0", 2)):
+        installed["onnxruntime-gpu"] = number
+        choose_engine(file, makers, 8, tmp_path)
+        assert len(list((tmp_path / "engines").iterdir())) == books
 
 
 def test_an_engine_that_answers_otherwise_is_not_taken(tmp_path: Path) -> None:

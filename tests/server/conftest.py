@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ class Server:
         ]
         return worker
 
+    def said(self) -> str:
+        """Of what it says besides where it listens, all; it must have ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
     def post(self, content: bytes, path: str = "/predict", **options: object) -> httpx.Response:
         body = {} if "files" in options else {"content": content}
         return httpx.post(self.address + path, timeout=30, **body, **options)  # type: ignore[arg-type]
@@ -54,10 +60,14 @@ class Server:
 
 @contextmanager
 def started(model: Path, *words: object) -> Iterator[Server]:
-    """A server on a free port."""
+    """A server on a free port, the first of a group of processes."""
     command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", "0"]
     process = subprocess.Popen(
-        [*command, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -71,6 +81,39 @@ def started(model: Path, *words: object) -> Iterator[Server]:
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
+
+
+class Crowd:
+    """Clients that ask again and again, and note what came."""
+
+    def __init__(self, address: str, count: int = 8) -> None:
+        self.address, self.stop = address, threading.Event()
+        self.statuses: list[int] = []
+        self.lost: list[str] = []
+        self.threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def _ask(self) -> None:
+        content = jpeg()
+        with httpx.Client(timeout=30) as client:
+            while not self.stop.is_set():
+                try:
+                    answer = client.post(f"{self.address}/predict", content=content)
+                except httpx.ConnectError:
+                    return  # nobody listens any more: nothing was promised
+                except httpx.HTTPError as error:
+                    self.lost.append(repr(error))
+                    continue
+                self.statuses.append(answer.status_code)
+
+    def __enter__(self) -> "Crowd":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -208,3 +208,11 @@ def test_a_form_of_a_million_parts(server: Server) -> None:
     kind = {"content-type": "multipart/form-data; boundary=x"}
     answer = server.post(body, headers=kind)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too-many")
+
+
+def test_more_numbers_than_pictures_have_are_not_even_parsed(server: Server) -> None:
+    """Three letters can make a list of sixty bytes."""
+    amounts = [(b"[]", 200_000, 422), (b"{}", 200_000, 422), (b"1", 300_000, 413)]
+    for one, count, status in amounts:
+        body = b'{"inputs":[{"data":[%b]}]}' % b",".join([one] * count)
+        assert server.post(body, "/v2/models/small/infer").status_code == status, one

@@ -198,7 +198,8 @@ def _to_rgb(image: _Picture) -> _Picture:
 
 
 def _over_white(image: _Picture) -> _Picture:
-    rgba = image.convert("RGBA")
+    # Of 75 million pixels a copy would be 300 MB.
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGB", image.size, "white")
     white.paste(rgba, mask=rgba)
     return white

@@ -5,6 +5,7 @@ import secrets
 import shutil
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 
 from shortcut.card import ExportCard, NumberFormat
@@ -100,7 +101,7 @@ def exporting(
         if not kept:
             _keep_figures_alone(unfinished)
             # Beside it: a good export that is there stays.
-            folder = folder.with_name(f"{folder.name}-refused")
+            folder = _for_figures(folder)
         _put_in_place(unfinished, folder)
     except OSError as error:
         raise ResourceError(f"{folder}: cannot be written ({error.strerror}).") from error
@@ -224,9 +225,25 @@ def _keep_figures_alone(folder: Path) -> None:
             file.unlink()
 
 
+def _for_figures(folder: Path) -> Path:
+    """A place beside it, new or of earlier figures."""
+    endings = chain(["-refused"], (f"-refused-{number}" for number in count(2)))
+    places = (folder.with_name(folder.name + ending) for ending in endings)
+    return next(place for place in places if not place.exists() or _are_figures(place))
+
+
+def _are_figures(place: Path) -> bool:
+    return place.is_dir() and all(file.name.startswith("parity.") for file in place.iterdir())
+
+
 def _put_in_place(unfinished: Path, folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
     if folder.exists():
         folder.rename(aside)
-    unfinished.rename(folder)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if aside.exists():
+            aside.rename(folder)
+        raise
     shutil.rmtree(aside, ignore_errors=True)

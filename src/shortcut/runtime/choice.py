@@ -113,7 +113,17 @@ def _remembered(book: Path) -> EngineName | None:
 def _key(path: Path, makers: Mapping[EngineName, object]) -> str:
     """Another file, another machine, other engines: another choice."""
     facts = path.stat()
-    versions = [importlib.metadata.version(name) for name in makers]
+    versions = [_version(name) for name in makers]
     machine = platform.node(), platform.machine(), platform.processor(), *versions
     told = str(path.resolve()), facts.st_size, facts.st_mtime_ns, *machine, *sorted(makers)
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _version(module: str) -> str:
+    """Of the package that brings it, mostly one of its name; onnxruntime has others."""
+    try:
+        return importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:
+        # Looks at all packages that are installed, which takes a tenth of a second.
+        found = sorted(set(importlib.metadata.packages_distributions().get(module, [])))
+        return " ".join(f"{name} {importlib.metadata.version(name)}" for name in found)

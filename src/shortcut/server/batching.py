@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from shortcut.server.limits import Limits
-from shortcut.server.supervisor import WorkerLostError
+from shortcut.server.supervisor import WorkerAwayError, WorkerLostError
 from shortcut.server.tasks import Result, Task
 
 Ask = Callable[[Sequence[Task]], Awaitable[list[Result]]]
@@ -61,7 +61,8 @@ class Batcher:
 
     def submit(self, tasks: Sequence[Task]) -> "asyncio.Future[list[Result]]":
         """A result for each task; they are in the queue when this returns. If it is cancelled,
-        those that still wait are forgotten; it ends with `WorkerLostError` where the worker did.
+        those that still wait are forgotten; it ends with `WorkerAwayError` where there is no worker
+        (any more).
 
         Raises:
             BusyError: the queue is full.
@@ -95,7 +96,7 @@ class Batcher:
                 results = await self._ask([one.task for one in batch])
             # Whatever it is: with this task everybody's answers would end.
             except Exception as error:
-                lost = error if isinstance(error, WorkerLostError) else WorkerLostError()
+                lost = error if isinstance(error, WorkerAwayError) else WorkerLostError()
                 for one in batch:
                     if not one.answer.done():
                         one.answer.set_exception(lost)

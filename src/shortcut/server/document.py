@@ -13,7 +13,7 @@ FAULTS = {
     422: "not a picture, or a damaged form",
     429: "too many pictures are waiting",
     501: "this model does not tell where it saw its answer",
-    503: "the model is being loaded",
+    503: "the model is being loaded (with Retry-After), or its worker died over the pictures",
     504: "no answer in time",
 }
 _TEXT, _NUMBER, _TRUTH = {"type": "string"}, {"type": "number"}, {"type": "boolean"}

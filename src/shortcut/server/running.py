@@ -2,36 +2,33 @@
 open; and at the end the same backwards."""
 
 import asyncio
-import contextlib
-import ctypes
+import os
 import signal
 import socket
-import struct
-import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from shortcut.errors import RecipeError, ResourceError
+from shortcut.errors import InterruptedRunError, RecipeError, ResourceError
 from shortcut.server.application import make_application
 from shortcut.server.batching import Batcher
 from shortcut.server.connection import connection_to
+from shortcut.server.ending import hear_nobody_new, last_lines
 from shortcut.server.limits import Limits
 from shortcut.server.meters import Meters
 from shortcut.server.service import Service
 from shortcut.server.supervisor import Supervisor
 from shortcut.server.worker import Model
+from shortcut.signals import Stop, Stopped
 
 LONGEST_HEADERS = 64 << 10
 """Bytes of a request's first lines."""
 BACKLOG = 2048
-SO_ATTACH_FILTER, RETURN = 26, 0x06
-"""Linux's numbers, which Python does not name: `asm-generic/socket.h`, and `BPF_RET | BPF_K` of
-`linux/bpf_common.h`."""
 HEARING = 0.3
-"""Seconds at the very end, for requests on lines that are open already."""
+"""Seconds at the very end: first for connections that are just being made, then for requests on
+those that were. Less than the second after which a system tries anew to connect."""
 
 
 def serve(
@@ -55,9 +52,12 @@ def serve(
         RecipeError: the address cannot be taken.
         ModelError: the model cannot be loaded.
         ResourceError: too many workers died.
+        InterruptedRunError: a signal came while the model was being loaded.
     """
     limits = limits or Limits()
-    with _bound(host, port) as place:
+    # In a container this is the first process, for which the system ignores SIGTERM unless it is
+    # listened for; uvicorn does that once it runs.
+    with _bound(host, port) as place, Stop():
         supervisor, meters = Supervisor(model, limits), Meters()
         try:
             supervisor.start()
@@ -66,12 +66,14 @@ def serve(
             meters.observe(lambda: batcher.waiting, lambda: service.ready, lambda: supervisor.lost)
             server = _Server(service, origins, lambda: listening(_address(place)))
             server.run(sockets=[place])
+        except Stopped as stopped:
+            raise InterruptedRunError("interrupted.", stopped.number) from stopped
         finally:
             supervisor.stop()
     if server.gave_up:
         raise ResourceError(
             f"the process that holds the model died {len(supervisor.deaths)} times within a "
-            "minute; is there enough memory?"
+            f"minute; {supervisor.trouble or 'is there enough memory?'}"
         )
 
 
@@ -82,6 +84,7 @@ class _Server(uvicorn.Server):
         self, service: Service, origins: Sequence[str], listening: Callable[[], object]
     ) -> None:
         self.service, self.gave_up, self._listening = service, False, listening
+        self._loop: asyncio.AbstractEventLoop | None = None
         limits = service.limits
         config = uvicorn.Config(
             make_application(service, origins=origins, gave_up=self._give_up),
@@ -101,16 +104,24 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's; then somebody is told."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # two may have an address as long as neither listens
+            host, port = (sockets or [])[0].getsockname()[:2]
+            raise _taken(host, port, error) from error
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which hangs up on whoever is connected and has not asked yet, and on whom
         the system has connected without its knowing: these are heard first."""
-        lines = _last_lines(sockets or [])
+        places = sockets or []
+        for place in places:
+            hear_nobody_new(place)
+        await asyncio.sleep(HEARING)  # in which asyncio still takes whoever gets through
+        lines = last_lines(places)
         for server in self.servers:
             server.close()
-        for place in sockets or []:
+        for place in places:
             place.close()
         await asyncio.gather(*map(self._hear, lines), return_exceptions=True)
         await asyncio.sleep(HEARING)
@@ -123,7 +134,7 @@ class _Server(uvicorn.Server):
             return make(config=self.config, server_state=self.server_state, app_state=state)
 
         line.setblocking(False)
-        await self._loop.connect_accepted_socket(protocol, line)
+        await asyncio.get_running_loop().connect_accepted_socket(protocol, line)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM: still take requests for a while, and say that this ends; then answer what has
@@ -131,12 +142,20 @@ class _Server(uvicorn.Server):
 
         uvicorn's own would raise the signal once more at the very end: killed, not done.
         """
-        if self.service.draining:
+        if self._loop is None:  # nobody was told yet that it listens
+            self.should_exit = True
+        elif self.service.draining:
             self.should_exit = self.force_exit = True
-            return
-        self.service.draining = True
-        wait = 0.0 if sig == signal.SIGINT else self.service.limits.draining
-        self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._end)
+            self._loop.call_soon_threadsafe(self._hang_up)
+        else:
+            self.service.draining = True
+            wait = 0.0 if sig == signal.SIGINT else self.service.limits.draining
+            self._loop.call_soon_threadsafe(self._loop.call_later, wait, self._end)
+
+    def _hang_up(self) -> None:
+        """From Python 3.12 on asyncio waits until all connections are closed."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def _end(self) -> None:
         self.should_exit = True
@@ -145,47 +164,25 @@ class _Server(uvicorn.Server):
         self.gave_up = self.should_exit = True
 
 
-def _last_lines(places: Sequence[socket.socket]) -> list[socket.socket]:
-    """Connections that the system has accepted and nobody has taken; none comes after them.
-
-    Who was connected between the last look and the closing would be cut off with a request on the
-    way. So first the system is told to hear nobody new: they try again in a second, and are told
-    then that nobody listens.
-    """
-    lines: list[socket.socket] = []
-    for place in places:
-        _hear_nobody_new(place)
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                lines.append(place.accept()[0])
-    return lines
-
-
-def _hear_nobody_new(place: socket.socket) -> None:
-    """By a packet filter that keeps no byte of any packet. Linux alone has it; elsewhere, and where
-    a sandbox refuses it, a moment remains in which they are heard by nobody."""
-    if not sys.platform.startswith("linux"):
-        return
-    program = ctypes.create_string_buffer(struct.pack("=HBBI", RETURN, 0, 0, 0))
-    filtering = struct.pack("@HP", 1, ctypes.addressof(program))
-    with contextlib.suppress(OSError):
-        place.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filtering)
-
-
 def _bound(host: str, port: int) -> socket.socket:
     """A socket at the address, which does not listen yet."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     place = socket.socket(family, socket.SOCK_STREAM)
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # elsewhere it would take the address away from who has it
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         place.bind((host, port))
     except (OSError, OverflowError) as error:
         place.close()
-        said = error.strerror if isinstance(error, OSError) else "no such port"
-        raise RecipeError(
-            f"cannot listen at {host}, port {port}: {said}. `--port 0` takes a free one."
-        ) from error
+        raise _taken(host, port, error) from error
     return place
+
+
+def _taken(host: str, port: int, error: Exception) -> RecipeError:
+    said = error.strerror if isinstance(error, OSError) else "no such port"
+    return RecipeError(
+        f"cannot listen at {host}, port {port}: {said}. `--port 0` takes a free one."
+    )
 
 
 def _address(place: socket.socket) -> str:

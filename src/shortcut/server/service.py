@@ -12,11 +12,11 @@ from shortcut.server.bodies import Memory
 from shortcut.server.limits import Limits
 from shortcut.server.meters import Meters
 from shortcut.server.refusals import RefusedError
-from shortcut.server.supervisor import Supervisor, WorkerLostError
+from shortcut.server.supervisor import Supervisor, WorkerAwayError, WorkerLostError
 from shortcut.server.tasks import Refusal, Result, Task
 
-STATUS = {"unreadable": 422, "unknown-class": 422, "unexplained": 501}
-"""Of what a worker refuses."""
+STATUS = {"too-many": 413, "unexplained": 501}
+"""Of what a worker refuses, where it is not 422."""
 
 
 @dataclass
@@ -92,6 +92,8 @@ class Service:
                 504, "too-slow", f"no answer within {self.limits.timeout:g} seconds."
             )
         except WorkerLostError as error:
+            raise _lost() from error
+        except WorkerAwayError as error:
             raise _away() from error
         finally:
             asked.cancel()
@@ -122,3 +124,9 @@ def _busy(error: BusyError) -> RefusedError:
 
 def _away() -> RefusedError:
     return RefusedError(503, "not-ready", "the model is being loaded; try again.", retry_after=2)
+
+
+def _lost() -> RefusedError:
+    """No `Retry-After`: again and again, the picture that did it would end the server."""
+    message = "the worker died over this picture, or over one beside it."
+    return RefusedError(503, "lost", message)

@@ -1,7 +1,7 @@
 """Keeps a worker alive: starts it, hands it tasks, sees it die, starts the next."""
 
 import asyncio
-import contextlib
+import logging
 import multiprocessing
 import time
 from collections import deque
@@ -19,7 +19,14 @@ LOOKING = 0.1
 """Seconds between two looks at a worker that has nothing to do."""
 
 
-class WorkerLostError(Exception):
+LOG = logging.getLogger("shortcut.server")
+
+
+class WorkerAwayError(Exception):
+    """There is none at this moment."""
+
+
+class WorkerLostError(WorkerAwayError):
     """It died, or had to be killed, over these tasks."""
 
 
@@ -34,6 +41,9 @@ class Supervisor:
         """When workers died, those of the last `ROLLING` seconds."""
         self.lost = 0
         """Workers that died, in all."""
+        self.trouble = ""
+        """Why one could not load the model, in its own words; empty: none has said anything."""
+        self._stopped = False
         self._model = model
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._process: BaseProcess | None = None
@@ -54,6 +64,8 @@ class Supervisor:
         process.start()
         theirs.close()  # else the end of the worker would not be the end of the pipe
         self._process, self._pipe = process, pipe
+        if self._stopped:  # meanwhile, by another thread, which knew of no such process
+            process.kill()
         try:
             if not pipe.poll(self.limits.loading):
                 process.kill()  # then the pipe ends
@@ -61,6 +73,7 @@ class Supervisor:
         except (EOFError, OSError) as error:
             raise ModelError("the process that holds the model ended while loading it.") from error
         if isinstance(told, Failed):
+            self.trouble = told.message
             raise _as_error(told)
         assert isinstance(told, Described)
         self.facts, self.ready = told.facts, True
@@ -69,10 +82,11 @@ class Supervisor:
         """A result for each task.
 
         Raises:
-            WorkerLostError: there is no worker, or it was lost over these.
+            WorkerAwayError: there is no worker.
+            WorkerLostError: it was lost over these.
         """
         if not self.ready:
-            raise WorkerLostError
+            raise WorkerAwayError
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._ask, tasks)
 
     async def watch(self, gave_up: Callable[[], None]) -> None:
@@ -83,24 +97,26 @@ class Supervisor:
             if self._process is not None and self._process.is_alive():
                 asked = self._asked  # once: the other thread may set it between two looks
                 if asked and time.monotonic() - asked > self.limits.hanging:
+                    LOG.warning("the worker has not answered for %g s", self.limits.hanging)
                     self._process.kill()
                 continue
             self.ready = False
             self._count()
+            LOG.warning("the worker %s", _end_of(self._process))
             if len(self.deaths) > self.limits.deaths:
                 gave_up()
                 return
-            # Whatever it is (no memory, no processes): the next look finds it dead, and counts.
-            with contextlib.suppress(Exception):
+            try:
                 await loop.run_in_executor(self._thread, self.start)
+            except Exception as error:  # whatever it is: the next look finds it dead, and counts
+                LOG.warning("no new worker: %s", error)
 
     def stop(self) -> None:
-        """End the worker."""
-        self.ready = False
+        """End the worker: by itself, as nobody asks any more, or else by force."""
+        self._stopped, self.ready = True, False
         if self._pipe is not None:
             self._pipe.close()
         if self._process is not None:
-            self._process.terminate()
             self._process.join(1)
             if self._process.is_alive():
                 self._process.kill()
@@ -114,7 +130,7 @@ class Supervisor:
     def _ask(self, tasks: Sequence[Task]) -> list[Result]:
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
-            raise WorkerLostError
+            raise WorkerAwayError
         self._asked = time.monotonic()
         try:
             # Neither ends by itself where the worker hangs: `watch` kills it then.
@@ -134,6 +150,13 @@ class Supervisor:
         self.deaths.append(now)
         while now - self.deaths[0] > ROLLING:
             self.deaths.popleft()
+
+
+def _end_of(process: BaseProcess | None) -> str:
+    code = process.exitcode if process else None
+    if code is None or code >= 0:
+        return f"ended with {code}"
+    return f"was ended by signal {-code}"
 
 
 def _as_error(told: Failed) -> ShortcutError:

@@ -10,11 +10,15 @@ from shortcut.data.preprocess import Pixels
 class Task:
     """One picture, and what is asked of it."""
 
-    kind: Literal["predict", "explain", "judge"]
-    """`judge`: of pixels that are ready for the network, probabilities and distance."""
+    kind: Literal["predict", "explain", "judge", "read"]
+    """`judge`: of pixels that are ready for the network, probabilities and distance. `read`: of an
+    inference request what it holds (`read_request`)."""
     picture: bytes | Pixels
+    """Or the request."""
     wanted: str | None = None
     """The class to explain; None: the answer."""
+    most: int = 1
+    """Pictures that a request may have."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 waits, and may die without taking anybody's connection along."""
 
 import base64
+import contextlib
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from shortcut.predictor import Predictor, check_squares
 from shortcut.runtime.loading import Wanted
 from shortcut.runtime.shipped import Shipped
 from shortcut.server.tasks import Described, Failed, Refusal, Result, Task
+from shortcut.server.tensors import NoRequestError, read_request
+from shortcut.signals import SIGNALS
 
 DECODERS = 2
 """Threads; Pillow releases the interpreter lock."""
@@ -39,34 +42,41 @@ class Model:
 
 def work(model: Model, pipe: Connection) -> None:
     """Load the model, say what it is, then answer lists of tasks until the other end is closed."""
-    # Ctrl-C reaches every process of a terminal; the one that speaks HTTP decides when all is over.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches every process of a terminal, and SIGTERM of systemd's every one of a service;
+    # the one that speaks HTTP decides when all is over.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     try:
         predictor = open_predictor(
             model.place, device=model.device, engine=model.engine, cache=model.cache
         )
         _warm_up(predictor)
-        pipe.send(Described(describe(predictor, model.place)))
     except ShortcutError as error:
-        pipe.send(Failed(str(error), error.exit_code))
+        _tell(pipe, Failed(str(error), error.exit_code))
         return
+    _tell(pipe, Described(describe(predictor, model.place)))
     with ThreadPoolExecutor(DECODERS) as pool:
         while True:
             try:
                 tasks: Sequence[Task] = pipe.recv()
             except (EOFError, OSError):
                 return
-            pipe.send(answer(predictor, tasks, pool))
+            _tell(pipe, answer(predictor, tasks, pool))
+
+
+def _tell(pipe: Connection, told: object) -> None:
+    with contextlib.suppress(OSError):  # the other end may be gone: then nothing more comes either
+        pipe.send(told)
 
 
 def answer(predictor: Predictor, tasks: Sequence[Task], pool: ThreadPoolExecutor) -> list[Result]:
     """One result for each task; what is wrong with one picture is no other one's matter."""
-    read = list(pool.map(lambda task: _pixels(predictor, task), tasks))
-    results: list[Result] = [one if isinstance(one, Refusal) else {} for one in read]
+    read = list(pool.map(lambda task: _read(predictor, task), tasks))
+    results: list[Result] = [{} if isinstance(one, np.ndarray) else one for one in read]
     predicted: list[int] = []
     judged: list[int] = []
     for place, (task, pixels) in enumerate(zip(tasks, read, strict=True)):
-        if isinstance(pixels, Refusal):
+        if not isinstance(pixels, np.ndarray):
             continue
         if task.kind == "explain":
             results[place] = _explain(predictor, pixels, task.wanted)
@@ -122,26 +132,31 @@ def _warm_up(predictor: Predictor) -> None:
         predictor.judge_pixels(np.zeros((count, side, side, 3), np.uint8))
 
 
-def _pixels(predictor: Predictor, task: Task) -> Pixels | Refusal:
+def _read(predictor: Predictor, task: Task) -> Pixels | Result:
+    """What goes to the network, or what is the result already."""
     if not isinstance(task.picture, bytes):
         return task.picture
     try:
+        if task.kind == "read":
+            return read_request(task.picture, predictor.preprocess.image_size, task.most)
         return predictor.pixels(task.picture)
     except DecodeError as error:
         return Refusal("unreadable", str(error))
+    except NoRequestError as error:
+        return Refusal(error.code, error.message)
 
 
 def _predict(
-    predictor: Predictor, read: Sequence[Pixels | Refusal], places: Sequence[int]
+    predictor: Predictor, read: Sequence[Pixels | Result], places: Sequence[int]
 ) -> list[Result]:
-    pixels = [one for one in (read[place] for place in places) if not isinstance(one, Refusal)]
+    pixels = [one for one in (read[place] for place in places) if isinstance(one, np.ndarray)]
     return [as_record(prediction) for prediction in predictor.predict_pixels(pixels)]
 
 
 def _judge(
-    predictor: Predictor, read: Sequence[Pixels | Refusal], places: Sequence[int]
+    predictor: Predictor, read: Sequence[Pixels | Result], places: Sequence[int]
 ) -> list[Result]:
-    pixels = [one for one in (read[place] for place in places) if not isinstance(one, Refusal)]
+    pixels = [one for one in (read[place] for place in places) if isinstance(one, np.ndarray)]
     if not pixels:
         return []
     answers, distances = predictor.judge_pixels(np.stack(pixels))

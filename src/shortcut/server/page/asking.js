@@ -3,6 +3,8 @@ import { number, say } from "./words.js";
 
 const MOST_REQUESTS = 4;
 const MOST_TRIES = 5;
+// Where the server does not say when: pictures may be the ones that its worker died of.
+const FEW_TRIES = 2;
 const LONGEST_WAIT = 60;
 
 const door = document.getElementById("door");
@@ -53,8 +55,10 @@ export async function ask(path, { file, signal, onWait }) {
     if (response?.ok) return response.text();
     const status = response?.status ?? 0;
     if (status === 401 && (token !== server.token || (await askToken(Boolean(token))))) continue;
-    if (![0, 429, 503].includes(status) || tries >= MOST_TRIES) throw await refusal(response);
-    const seconds = Math.min(Number(response?.headers.get("Retry-After")) || 1, LONGEST_WAIT);
+    const told = Number(response?.headers.get("Retry-After"));
+    const most = response && !told ? FEW_TRIES : MOST_TRIES;
+    if (![0, 429, 503].includes(status) || tries >= most) throw await refusal(response);
+    const seconds = Math.min(told || 1, LONGEST_WAIT);
     onWait(() => say(`retry${status}`, { seconds: number(seconds) }));
     await pause(seconds, signal);
     signal?.throwIfAborted();
