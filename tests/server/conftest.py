@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ class Server:
             if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
         ]
         return worker
+
+    def wait_until_asked(self, pictures: int = 1) -> None:
+        """Until so many pictures are in the queue or being answered."""
+        for _ in range(300):
+            if f"shortcut_waiting_pictures {pictures:.1f}" in self.get("/metrics").text:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{pictures} pictures have not come")
 
     def said(self) -> str:
         """Of what it says besides where it listens, all; it must have ended."""

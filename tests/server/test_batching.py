@@ -1,6 +1,7 @@
 """The queue: who waits, who is refused, who is forgotten."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 
 import pytest
@@ -108,6 +109,47 @@ def test_a_lost_worker_loses_its_batch_alone() -> None:
         running.cancel()
 
     asyncio.run(talk())
+
+
+def test_a_request_to_read_goes_alone_and_tells_nothing_of_pictures() -> None:
+    async def talk() -> None:
+        batches: list[str] = []
+
+        async def ask(given: Sequence[Task]) -> list[Result]:
+            batches.append("".join(task.kind[0] for task in given))
+            return [{} for _ in given]
+
+        counted: list[int] = []
+        batcher = Batcher(ask, Limits(batch=8, company=0), counted.append)
+        running = asyncio.create_task(batcher.run())
+        kinds = ("predict", "predict", "read", "read", "judge", "read", "predict", "judge")
+        await asyncio.gather(*(batcher.submit([Task(kind, b"")]) for kind in kinds))
+        assert batches == ["pp", "r", "r", "j", "r", "pj"]
+        assert counted == [2, 1, 2]
+        running.cancel()
+
+    asyncio.run(talk())
+
+
+def test_who_leaves_is_nothing_to_complain_of(caplog: pytest.LogCaptureFixture) -> None:
+    async def talk() -> None:
+        async def ask(given: Sequence[Task]) -> list[Result]:
+            await asyncio.sleep(0.05)
+            return [{} for _ in given]
+
+        batcher = Batcher(ask, Limits(company=0), lambda _: None)
+        running = asyncio.create_task(batcher.run())
+        for seconds in (0.0, 0.02):  # in the queue; being answered
+            asked = batcher.submit(tasks(b"a", b"b"))
+            await asyncio.sleep(seconds)
+            asked.cancel()
+            del asked
+            await asyncio.sleep(0.1)
+            gc.collect()
+        running.cancel()
+
+    asyncio.run(talk())
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("waiting", [1, 40])

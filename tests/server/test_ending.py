@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -147,31 +147,56 @@ def test_a_second_signal_ends_it_at_once(model: Path) -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        time.sleep(0.5)
+        server.wait_until_asked()
         for _ in range(2):
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
         assert server.process.wait(20) == 0
         asking.join()
+        assert server.said() == ""
+
+
+@contextlib.contextmanager
+def loading(model: Path) -> Iterator[tuple[Server, int]]:
+    """A server that has just started its worker, and the worker's process id."""
+    command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        server, worker, began = Server(process, ""), 0, time.monotonic()
+        try:
+            while not worker and time.monotonic() - began < 60:
+                with contextlib.suppress(ValueError, FileNotFoundError, ProcessLookupError):
+                    worker = server.worker()
+            yield server, worker
+        finally:
+            process.kill()
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_sigterm_while_the_model_is_loaded(model: Path) -> None:
     """As the first process of a container it would not even hear it."""
-    command = [sys.executable, "-m", "shortcut", "serve", str(model), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        server = Server(process, "")
-        worker = 0
-        while not worker:
-            with contextlib.suppress(ValueError, FileNotFoundError):
-                worker = server.worker()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 128 + signal.SIGTERM
+    with loading(model) as (server, worker):
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 128 + signal.SIGTERM
         assert server.said().count("\n") == 1
-    with contextlib.suppress(ProcessLookupError):
-        for _ in range(100):
-            os.kill(worker, 0)
-            time.sleep(0.1)
-        raise AssertionError("the worker is still there")
+        assert not is_there(worker)
+
+
+def test_two_signals_while_the_model_is_loaded(model: Path) -> None:
+    """Nobody waits for a worker that hears none."""
+    with loading(model) as (server, worker):
+        os.kill(worker, signal.SIGSTOP)
+        for _ in range(2):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        server.process.wait(20)
+        assert not is_there(worker)
 
 
 def test_a_worker_that_is_started_at_the_end_is_ended(model: Path) -> None:

@@ -40,14 +40,20 @@ def test_a_place_that_is_taken(model: Path) -> None:
     assert code == 2 and "cannot listen at 203.0.113.7" in said
 
 
-def test_a_place_that_another_takes_meanwhile(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_place_that_another_takes_meanwhile(
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Two may have the same address as long as neither listens."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(Supervisor, "start", lambda _: other.listen())
+        monkeypatch.setattr(Supervisor, "start", lambda *_: other.listen())
         with pytest.raises(RecipeError, match="`--port 0` takes a free one"):
             serve(Model(model), port=other.getsockname()[1])
+    assert (capsys.readouterr().err, caplog.text) == ("", "")
 
 
 def test_other_machines_need_a_token(model: Path, tmp_path: Path) -> None:
@@ -187,7 +193,7 @@ def test_pictures_that_a_worker_died_over_are_not_asked_for_again(model: Path) -
         os.kill(worker, signal.SIGSTOP)
         asking = threading.Thread(target=lambda: answers.append(server.post(jpeg())))
         asking.start()
-        time.sleep(0.5)
+        server.wait_until_asked()
         os.kill(worker, signal.SIGKILL)
         asking.join()
     (answer,) = answers

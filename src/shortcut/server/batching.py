@@ -73,10 +73,12 @@ class Batcher:
         self._queue.extend(mine)
         self._come.set()
         answers = asyncio.gather(*(one.answer for one in mine))
-        answers.add_done_callback(lambda _: self._forget(mine))
+        answers.add_done_callback(lambda done: self._forget(mine, done))
         return answers
 
-    def _forget(self, mine: Sequence[_Waiting]) -> None:
+    def _forget(self, mine: Sequence[_Waiting], done: "asyncio.Future[list[Result]]") -> None:
+        if not done.cancelled():
+            done.exception()  # asyncio complains of what nobody has looked at: of who left as well
         for one in mine:
             one.answer.cancel()
             # Asked first: the message of `remove`'s error has the whole picture in it, as text.
@@ -103,9 +105,10 @@ class Batcher:
                 continue
             finally:
                 self._asked = 0
-            each = (loop.time() - started) / len(batch)
-            self._seconds += SMOOTHING * (each - self._seconds)
-            self._observed(len(batch))
+            if not batch[0].task.alone:
+                each = (loop.time() - started) / len(batch)
+                self._seconds += SMOOTHING * (each - self._seconds)
+                self._observed(len(batch))
             for one, result in zip(batch, results, strict=True):
                 if not one.answer.done():
                     one.answer.set_result(result)
@@ -118,7 +121,12 @@ class Batcher:
             await asyncio.sleep(self._limits.company)
         batch: list[_Waiting] = []
         while self._queue and len(batch) < self._limits.batch:
+            alone = self._queue[0].task.alone
+            if alone and batch:
+                break
             one = self._queue.popleft()
             if not one.answer.done():
                 batch.append(one)
+                if alone:
+                    break
         return batch

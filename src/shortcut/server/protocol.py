@@ -66,10 +66,12 @@ async def infer(request: Request) -> Response:
     largest = min(service.limits.body, DIGITS * most * side * side * 3 + REST)
     limits = replace(service.limits, body=largest)
     async with held_body(request, limits, service.memory) as body:
-        (read,) = await service.answer(request, [Task("read", body, most=most)])
-        asked = checked(read)
+        until = service.deadline()
+        (read,) = await service.answer(request, [Task("read", body, most=most)], until)
+        del body  # from here on it is not counted any more
+    asked = checked(read)
     tasks = [Task("judge", picture) for picture in asked["pixels"]]
-    results = [checked(one) for one in await service.answer(request, tasks)]
+    results = [checked(one) for one in await service.answer(request, tasks, until)]
     answers = [value for one in results for value in one["probabilities"]]
     facts = service.supervisor.facts
     outputs = [_tensor(PROBABILITIES, "FP32", [len(results), len(facts["classes"])], answers)]

@@ -52,15 +52,15 @@ def serve(
         RecipeError: the address cannot be taken.
         ModelError: the model cannot be loaded.
         ResourceError: too many workers died.
-        InterruptedRunError: a signal came while the model was being loaded.
+        InterruptedRunError: a signal came while the model was being loaded; or SIGHUP, at any time.
     """
     limits = limits or Limits()
     # In a container this is the first process, for which the system ignores SIGTERM unless it is
     # listened for; uvicorn does that once it runs.
-    with _bound(host, port) as place, Stop():
+    with _bound(host, port) as place, Stop() as stop:
         supervisor, meters = Supervisor(model, limits), Meters()
         try:
-            supervisor.start()
+            supervisor.start(stop.deferred())
             batcher = Batcher(supervisor.ask, limits, meters.batches.observe)
             service = Service(supervisor, batcher, meters, limits, token)
             meters.observe(lambda: batcher.waiting, lambda: service.ready, lambda: supervisor.lost)
@@ -107,6 +107,7 @@ class _Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except OSError as error:  # two may have an address as long as neither listens
+            await self.lifespan.shutdown()
             host, port = (sockets or [])[0].getsockname()[:2]
             raise _taken(host, port, error) from error
         self._listening()
@@ -114,7 +115,15 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, which hangs up on whoever is connected and has not asked yet, and on whom
         the system has connected without its knowing: these are heard first."""
-        places = sockets or []
+        if not self.force_exit:
+            await self._hear_the_last(sockets or [])
+        if self.force_exit:
+            self._hang_up()
+        await super().shutdown(sockets)
+        if self.force_exit:  # else uvicorn has
+            await self.lifespan.shutdown()
+
+    async def _hear_the_last(self, places: Sequence[socket.socket]) -> None:
         for place in places:
             hear_nobody_new(place)
         await asyncio.sleep(HEARING)  # in which asyncio still takes whoever gets through
@@ -125,7 +134,6 @@ class _Server(uvicorn.Server):
             place.close()
         await asyncio.gather(*map(self._hear, lines), return_exceptions=True)
         await asyncio.sleep(HEARING)
-        await super().shutdown(sockets)
 
     async def _hear(self, line: socket.socket) -> None:
         def protocol() -> asyncio.Protocol:

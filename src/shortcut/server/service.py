@@ -67,8 +67,17 @@ class Service:
         except BusyError as error:
             raise _busy(error) from error
 
-    async def answer(self, request: Request, tasks: Sequence[Task]) -> list[Result]:
+    def deadline(self) -> float:
+        """Of what is asked now, as the loop counts time."""
+        return asyncio.get_running_loop().time() + self.limits.timeout
+
+    async def answer(
+        self, request: Request, tasks: Sequence[Task], until: float | None = None
+    ) -> list[Result]:
         """A result for each task, unless the client leaves or it takes too long.
+
+        Args:
+            until: the request's deadline; None: it begins now.
 
         Raises:
             RefusedError: 429, 503 or 504, or the client is gone.
@@ -81,7 +90,7 @@ class Service:
         try:
             await asyncio.wait(
                 {asked, left},
-                timeout=self.limits.timeout,
+                timeout=(until or self.deadline()) - asyncio.get_running_loop().time(),
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if asked.done():

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -51,8 +52,12 @@ class Supervisor:
         self._asked = 0.0
         """When the worker was handed the tasks that it works at; 0: it works at none."""
 
-    def start(self) -> None:
+    def start(self, uninterrupted: AbstractContextManager[object] | None = None) -> None:
         """Start a worker, and wait until it can answer.
+
+        Args:
+            uninterrupted: in which no signal ends this: else there may be a process of which
+                `stop` does not know.
 
         Raises:
             ShortcutError: the model cannot be loaded.
@@ -61,9 +66,10 @@ class Supervisor:
         context = multiprocessing.get_context("spawn")
         pipe, theirs = context.Pipe()
         process = context.Process(target=work, args=(self._model, theirs), daemon=True)
-        process.start()
-        theirs.close()  # else the end of the worker would not be the end of the pipe
-        self._process, self._pipe = process, pipe
+        with uninterrupted or nullcontext():
+            process.start()
+            theirs.close()  # else the end of the worker would not be the end of the pipe
+            self._process, self._pipe = process, pipe
         if self._stopped:  # meanwhile, by another thread, which knew of no such process
             process.kill()
         try:
@@ -76,7 +82,7 @@ class Supervisor:
             self.trouble = told.message
             raise _as_error(told)
         assert isinstance(told, Described)
-        self.facts, self.ready = told.facts, True
+        self.facts, self.ready, self.trouble = told.facts, True, ""
 
     async def ask(self, tasks: Sequence[Task]) -> list[Result]:
         """A result for each task.
@@ -117,8 +123,9 @@ class Supervisor:
         if self._pipe is not None:
             self._pipe.close()
         if self._process is not None:
-            self._process.join(1)
-            if self._process.is_alive():
+            try:
+                self._process.join(1)
+            finally:  # also where another signal comes meanwhile: the worker hears none
                 self._process.kill()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -130,6 +137,9 @@ class Supervisor:
     def _ask(self, tasks: Sequence[Task]) -> list[Result]:
         pipe, process = self._pipe, self._process
         if pipe is None or process is None:
+            raise WorkerAwayError
+        if not process.is_alive():  # since the last look; it has never had these
+            self.ready = False
             raise WorkerAwayError
         self._asked = time.monotonic()
         try:

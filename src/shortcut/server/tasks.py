@@ -20,6 +20,12 @@ class Task:
     most: int = 1
     """Pictures that a request may have."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether it goes to the worker by itself: to read numbers takes as long as many pictures,
+        and none of it goes through the network."""
+        return self.kind == "read"
+
 
 @dataclass(frozen=True)
 class Refusal:

@@ -3,8 +3,8 @@ import { number, say } from "./words.js";
 
 const MOST_REQUESTS = 4;
 const MOST_TRIES = 5;
-// Where the server does not say when: pictures may be the ones that its worker died of.
-const FEW_TRIES = 2;
+// Pictures with which its worker died may be what it died of.
+const MOST_DEATHS = 2;
 const LONGEST_WAIT = 60;
 
 const door = document.getElementById("door");
@@ -46,6 +46,7 @@ export async function ask(path, { file, signal, onWait }) {
   const body = file && (await unlessStopped(file.arrayBuffer(), signal));
   if (body === null) throw new Refusal(-1, () => say("unopened"));
   if (file && server.facts?.needs_token && !server.token) await askToken(false);
+  let deaths = 0;
   for (let tries = 1; ; tries += 1) {
     const { token } = server;
     const headers = file ? { "Content-Type": typeOf(file) } : {};
@@ -55,10 +56,11 @@ export async function ask(path, { file, signal, onWait }) {
     if (response?.ok) return response.text();
     const status = response?.status ?? 0;
     if (status === 401 && (token !== server.token || (await askToken(Boolean(token))))) continue;
-    const told = Number(response?.headers.get("Retry-After"));
-    const most = response && !told ? FEW_TRIES : MOST_TRIES;
-    if (![0, 429, 503].includes(status) || tries >= most) throw await refusal(response);
-    const seconds = Math.min(told || 1, LONGEST_WAIT);
+    const told = (await response?.json().catch(() => null)) ?? {};
+    if (told.error?.code === "lost") deaths += 1;
+    const over = tries >= MOST_TRIES || deaths >= MOST_DEATHS;
+    if (![0, 429, 503].includes(status) || over) throw refusal(status, told);
+    const seconds = Math.min(Number(response?.headers.get("Retry-After")) || 1, LONGEST_WAIT);
     onWait(() => say(`retry${status}`, { seconds: number(seconds) }));
     await pause(seconds, signal);
     signal?.throwIfAborted();
@@ -83,10 +85,8 @@ function pause(seconds, signal) {
   });
 }
 
-async function refusal(response) {
-  if (!response) return new Refusal(0, () => say("unreached"));
-  const { status } = response;
-  const told = await response.json().catch(() => ({}));
+function refusal(status, told) {
+  if (!status) return new Refusal(0, () => say("unreached"));
   const message = told.error?.message;
   if (!message) return new Refusal(status, () => say("status", { status }));
   return new Refusal(status, () => message, { served: true, request: told.request_id });
