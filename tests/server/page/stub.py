@@ -50,6 +50,7 @@ FAILURES = {
     "unreadable": (422, "unreadable", "the file is not a picture of a known format."),
     "slow": (504, "too-slow", "the answer took longer than 10 s."),
     "fault": (500, "fault", "the server made a mistake."),
+    "lost": (503, "lost", "the worker died over this picture, or over one beside it."),
     "evil": (422, "unreadable", f"no class is named {HOSTILE}."),
 }
 DELAYS = {"busy": 429, "starting": 503}

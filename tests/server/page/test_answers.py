@@ -67,6 +67,14 @@ def test_a_server_that_stays_busy_is_asked_a_few_times_and_then_by_hand(browser:
         expect(shown.get_by_text("too many pictures are waiting.")).to_be_hidden()
 
 
+def test_pictures_that_the_worker_died_over_are_asked_about_twice(browser: Browser) -> None:
+    with Stub() as stub, opened(browser, stub, failing=True) as page:
+        choose(page, "lost.png")
+        shown = says(page, "lost.png", "Server not ready")
+        expect(shown.get_by_text("the worker died over this picture")).to_be_visible()
+        assert len(posts(stub)) == 2
+
+
 def test_faults_are_told_and_can_be_tried_again(browser: Browser) -> None:
     with Stub() as stub, opened(browser, stub, failing=True) as page:
         choose(page, "fault.png", "slow.png", "garbled.png")
