@@ -99,6 +99,11 @@ def terminated(ground: Ground) -> Seen:
     return _ending(ground, signal.SIGTERM, whole_group=False)
 
 
+def all_terminated(ground: Ground) -> Seen:
+    """G14 by systemd, which tells every process of a service."""
+    return _ending(ground, signal.SIGTERM, whole_group=True)
+
+
 def interrupted(ground: Ground) -> Seen:
     """G14 by Ctrl-C, which reaches every process of a terminal."""
     return _ending(ground, signal.SIGINT, whole_group=True)
@@ -191,6 +196,7 @@ def taken_port(ground: Ground) -> Seen:
 
 CASES = (
     ("G14", "SIGTERM while 50 wait", "50 answered, not ready, exit 0", terminated),
+    ("G14", "SIGTERM to all processes", "50 answered, not ready, exit 0", all_terminated),
     ("G14", "Ctrl-C while 50 wait", "50 answered, not ready, exit 0", interrupted),
     ("G15", "SIGKILL of the worker", "503, not ready within 1 s, then a new one", killed),
     ("G16", "a worker crashes (SIGSEGV)", "the same", crashed),
