@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortcut.budget import MARGIN, Budget, clock, parse_duration
+from shortcut.cli.training import read_settings
 from shortcut.errors import RecipeError
 
 
@@ -53,3 +54,17 @@ def test_spent_and_left_add_up_to_the_budget_less_the_margin(monkeypatch):
 )
 def test_clock(seconds, text):
     assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "free"),
+    [
+        ("model.stem=small", False),
+        ("augment.start_scale=0.6", False),
+        ("augment.final_scale=0.9", False),
+        ("data.resize=150", False),
+        ("augment.mixup=0.2", True),
+    ],
+)
+def test_what_a_person_has_named_is_not_planned(change: str, free: bool) -> None:
+    assert read_settings(None, {}, [change])[1] is free

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.recipes import write_tiny_recipe
 from tests.stories import drain, save_always, stop_at
 
@@ -288,6 +289,26 @@ def test_an_improvement_that_cannot_be_written_is_written_later(
     monkeypatch.setattr(Classifier, "save", failing)
     drain(training(photos, recipe, output=tmp_path / "late"))
     assert list(differences(tmp_path / "whole", tmp_path / "late")) == []
+
+
+def test_one_that_could_not_be_written_never_replaces_a_later_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(tmp_path, {"train.epochs": 2})
+    better = lambda **facts: EpochEnd(**facts | {"improved": True})  # noqa: E731
+    monkeypatch.setattr("shortcut.training.EpochEnd", better)
+    drain(training(photos, recipe, output=tmp_path / "whole"))
+    save, calls = Classifier.save, itertools.count()
+
+    def failing(classifier: Classifier, path: Path) -> None:
+        if next(calls) < 2:  # at the end of the first epoch, and at once again
+            raise ResourceError("disk full")
+        save(classifier, path)
+
+    monkeypatch.setattr(Classifier, "save", failing)
+    drain(training(photos, recipe, output=tmp_path / "late"))
+    whole, late = (load_file(tmp_path / run / "best.safetensors") for run in ("whole", "late"))
+    assert all(torch.equal(whole[name], late[name]) for name in whole)
 
 
 def _refuse(monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:

@@ -82,6 +82,25 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
         run(20, [1.0], monkeypatch)
 
 
+def test_thousands_of_short_epochs_are_not_planned_thousands_of_times(monkeypatch):
+    """60 photos for an hour: planning after each epoch would take most of it."""
+    monkeypatch.setattr(module, "measure_costs", lambda *_: COSTS)
+    monkeypatch.setattr(module, "LOOKING", 0.01)
+    plans: list[int] = []
+    fill = module.fill_time
+    monkeypatch.setattr(module, "fill_time", lambda *a: plans.append(a[0]) or fill(*a))
+    few = Work(train=60, val=4, test=0)
+    FakeBudget.now, job = 1.0, fake_job()
+    pace = Pace(job, FakeBudget(3600, 0.0), few)
+    while len(job.history) < len(job.train.sizes):
+        size = job.train.sizes[len(job.history)]
+        FakeBudget.now += 1.1 * few.epoch(size, COSTS)
+        job.history.append(epoch_end(len(job.history) + 1, len(job.train.sizes), size))
+        pace.adjust(job.history[-1])
+    assert len(job.history) > 5000 and len(plans) < 120
+    assert 0.95 * 3600 <= FakeBudget.now + few.ending(COSTS) <= 1.02 * 3600
+
+
 def test_what_is_over_stays_in_the_plan(monkeypatch):
     _, pace = run(600, [1.0, 1.3], monkeypatch)
     assert list(pace.job.train.sizes) == [epoch.image_size for epoch in pace.job.history]

@@ -13,6 +13,8 @@ from shortcut.errors import ResourceError
 
 HALF = ".tmp"
 """Ends the name of a file that is not whole yet."""
+SPARE = 10**9
+"""Bytes that stay free on the disk, for a run; and for decoded pictures, where they come later."""
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -75,6 +75,7 @@ class Keeper:
         if epoch.improved:
             try:
                 self._write_best(self._measured(epoch), epoch)
+                self.waiting = None  # an earlier one that could not be written is worse
             except ResourceError:
                 # The weights are about to move on.
                 self.waiting = copy.deepcopy(self._measured(epoch)), epoch

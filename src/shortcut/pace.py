@@ -29,6 +29,10 @@ READING = 1e-3
 """Seconds to read a picture, guessed before the first is opened: small photos take less, and what
 large ones take more, the plan after reading makes good."""
 
+LOOKING = 0.01
+"""Share of a budget after which the rest is planned anew: after each of thousands of short epochs
+it would take as long as they do."""
+
 
 def choose_by_budget(
     recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
@@ -126,7 +130,7 @@ class Pace:
         if done == 1 < epochs:
             whole = self._for_epochs() + self.work.epoch(self.start, self.costs)
             epochs = max(2, plan_epochs(self.start, self.final, self.work, self.costs, whole))
-        if done < epochs:
+        if done < epochs and (done == 1 or now - self.planned >= LOOKING * self.budget.seconds):
             self._plan(done, epochs)
         before, after = epoch.epochs, len(self.job.train.sizes)
         if before == after:
@@ -147,6 +151,7 @@ class Pace:
         return self.budget.left() - self.work.ending(self.costs)
 
     def _plan(self, done: int, epochs: int) -> None:
+        self.planned = self.budget.spent()
         largest = max(self.final, self.job.recipe.data.image_size)
         bounds = (self.start, self.final, largest)
         seconds = self._for_epochs()

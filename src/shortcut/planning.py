@@ -7,8 +7,10 @@ sizes of those to come are chosen anew, so that a forecast that was wrong costs 
 import copy
 import statistics
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 
@@ -182,12 +184,17 @@ def forecast(job: Job, work: Work) -> float:
 
 def plan_epochs(start: int, final: int, work: Work, costs: Costs, seconds: float) -> int:
     """How many epochs fit into `seconds`, growing from `start` to `final` pixels; at least one."""
-    epochs = 1
-    while True:
-        sizes = growing_sizes(epochs + 1, start, final)
-        if sum(work.epoch(size, costs) for size in sizes) > seconds:
-            return epochs
-        epochs += 1
+    price = cache(lambda size: work.epoch(size, costs))
+
+    def cost(epochs: int) -> float:
+        return sum(map(price, growing_sizes(epochs, start, final)))
+
+    # Of short epochs there are thousands: to count them would take longer than some of them.
+    least = 1
+    while cost(2 * least) <= seconds:
+        least *= 2
+    more = range(least + 1, 2 * least)
+    return least + bisect_right(more, seconds, key=cost)
 
 
 def fill_time(
@@ -208,19 +215,24 @@ def fill_time(
     candidates += [growing_sizes(epochs, start, last, 1.0) for last in smaller]
     candidates += [growing_sizes(epochs, start, last, 0.0) for last in larger]
 
+    price = cache(lambda size: work.epoch(size, costs))
+
     def cost(sizes: list[int]) -> float:
-        return sum(work.epoch(size, costs) for size in sizes[done:])
+        return sum(map(price, sizes[done:]))
 
     fitting = [sizes for sizes in candidates if cost(sizes) <= seconds]
     if not fitting:
         return min(candidates, key=cost)
     sizes = max(fitting, key=cost)
-    # What is left over buys the last epochs a few more pixels.
+    # What is left over buys the last epochs a few more pixels; less a billionth, because sums in
+    # another order differ in their last digits.
+    left = seconds * (1 - 1e-9) - cost(sizes)
     for epoch in range(epochs - 1, done - 1, -1):
         ceiling = largest if epoch == epochs - 1 else sizes[epoch + 1]
         while sizes[epoch] + GRID <= ceiling:
-            more = [*sizes[:epoch], sizes[epoch] + GRID, *sizes[epoch + 1 :]]
-            if cost(more) > seconds:
+            more = price(sizes[epoch] + GRID) - price(sizes[epoch])
+            if more > left:
                 break
-            sizes = more
+            sizes[epoch] += GRID
+            left -= more
     return sizes

@@ -94,6 +94,8 @@ def test_unknown_model_offers_the_nearest(shortcut: Run, tiny_photos: Path) -> N
         (["--recipe", "digit"], ["digit", "Did you mean `digits`?"]),
         (["--recipe", "none.yaml"], ["none.yaml", "No such file"]),
         (["--set", "augment.start_scale=0.9"], ["augment.start_scale", "above"]),
+        (["--epochs", "5", "--budget", "1m"], ["`--epochs` and `--budget`", "give one"]),
+        (["--set", "train.epochs=5", "--budget", "1m"], ["`--epochs` and `--budget`"]),
     ],
 )
 def test_bad_settings(

@@ -145,7 +145,12 @@ def test_the_first_three_are_named_and_the_way_out():
     )
 
 
-def test_this_machine_has_memory(monkeypatch):
+def test_this_machine_has_memory(monkeypatch, tmp_path):
     assert memory_bytes() > 2**28
+    monkeypatch.setattr(cache, "CONTAINER", (tmp_path / "limit", tmp_path / "none"))
+    whole = memory_bytes()
+    for told, expected in (("max\n", whole), (f"{2**27}\n", 2**27), (f"{2**62}\n", whole)):
+        (tmp_path / "limit").write_text(told)
+        assert memory_bytes() == expected
     monkeypatch.delattr(cache.os, "sysconf")
     assert memory_bytes() == 8 * 2**30

@@ -15,6 +15,7 @@ from shortcut.data import cache, decode, store
 from shortcut.data.cache import CacheMode, InMemory, Keeping, Read, Undecoded, read_pictures
 from shortcut.data.samples import Sample
 from shortcut.data.store import Mapped, StoreWriter, Unread, make_room, open_store, store_name
+from shortcut.disk import SPARE
 from shortcut.events import Event, Notice, heard, run_silently
 
 
@@ -260,13 +261,15 @@ def test_the_longest_unused_store_makes_room(tmp_path, monkeypatch):
             writer.add(np.zeros((10, 10, 3), np.uint8))
             writer.finish({})
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    usage = shutil._ntuple_diskusage(10_000, 0, 10_000)
+    usage = shutil._ntuple_diskusage(10_000, 0, SPARE + 10_000)
     monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage)
     each = sum(file.stat().st_size for file in (tmp_path / "a").iterdir())
     assert make_room(tmp_path, 1000 - 2 * each)
     assert sorted(place.name for place in tmp_path.iterdir()) == ["a", "b"]
     assert open_store(tmp_path, "a") and open_store(tmp_path, "b")
     assert not make_room(tmp_path, 1001)
+    usage = shutil._ntuple_diskusage(10_000, 0, SPARE + 500)
+    assert make_room(tmp_path, 500 - 2 * each) and not make_room(tmp_path, 501)
     assert sorted(place.name for place in tmp_path.iterdir()) == ["a", "b"]
 
 

@@ -38,7 +38,12 @@ FLAGS = {
 }
 """Flags that fingers know, and the settings they are short for."""
 
-PLANNED = {"model.name", "model.weights", "data.image_size", "train.batch_size"}
+PLANNED = {"model.name", "model.stem", "model.weights", "train.batch_size"} | {
+    "data.image_size",
+    "data.resize",
+    "augment.start_scale",
+    "augment.final_scale",
+}
 """Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
 
 
@@ -116,10 +121,20 @@ def train(
     settings, free = read_settings(recipe, given, set_ or [])
     from shortcut import runs
 
+    if budget:
+        _check_length(given, set_ or [])
     planned = Budget(parse_duration(budget), STARTED, free) if budget else None
     story = partial(runs.training, data, settings, budget=planned, changes=changes, output=output)
     story = partial(story, device=device, download=download, log_interval=log_interval, lang=lang)
     _show(story, track, format_, quiet)
+
+
+def _check_length(given: dict[str, object], set_: list[str]) -> None:
+    from shortcut.errors import RecipeError
+    from shortcut.recipe import parse_changes
+
+    if "epochs" in given or "train.epochs" in parse_changes(set_):
+        raise RecipeError("`--epochs` and `--budget` are two lengths for one training; give one.")
 
 
 def read_settings(

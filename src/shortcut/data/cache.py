@@ -8,7 +8,7 @@ uncached one.
 import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -24,6 +24,11 @@ from shortcut.data.store import Mapped, StoreWriter, Unread, make_room, open_sto
 from shortcut.errors import DataError, DecodeError
 from shortcut.events import Notice, Progress
 
+CONTAINER = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""What a container may have, on Linux; both versions."""
 MEMORY_SHARE = 0.25
 """The decoded pictures of one part (train, val) may take this share of the machine's memory."""
 WORTH_STORING = 256
@@ -268,11 +273,15 @@ def check_broken(read: Read, limit: float) -> None:
 
 
 def memory_bytes() -> int:
-    """Memory of the machine in bytes; 8 GiB where the system does not tell."""
+    """Bytes of memory that this machine or container has; 8 GiB where the system does not tell."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return 8 * 2**30
+        whole = 8 * 2**30
+    for file in CONTAINER:
+        with suppress(OSError, ValueError):  # no such version of cgroups, or no limit: "max"
+            whole = min(whole, int(file.read_text()))
+    return whole
 
 
 def _attempt(undecoded: Undecoded, position: int) -> Pixels | Unread:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from shortcut.data.folders import PICTURE_ENDINGS, printable
+from shortcut.disk import SPARE
 from shortcut.errors import DataError, ResourceError
 
 MAX_ENTRIES = 200_000
@@ -17,8 +18,6 @@ MAX_BYTES = 200 * 10**9
 RATIO, FLOOR = 200, 64 << 20
 """Photos do not shrink at all, blank bitmaps up to a thousandfold: FLOOR bytes may come out of
 anything, more only up to RATIO times the size of the archive."""
-SPARE = 10**9
-"""Bytes that stay free on the disk, for the run and for decoded pictures."""
 MAX_DEPTH, MAX_STEP, MAX_NAME = 32, 255, 1024
 """Folders in one another; bytes of a name in its folder, as file systems have it, and of a path."""
 MAX_FOLDERS = 50_000

@@ -21,7 +21,7 @@ import numpy as np
 
 from shortcut.data.decode import decoder_version
 from shortcut.data.preprocess import Pixels
-from shortcut.disk import remove_unused
+from shortcut.disk import SPARE, remove_unused
 
 DECODING = 3
 """Goes up when the decoder or the resizing gives other pixels: older stores are then not found."""
@@ -138,7 +138,7 @@ def make_room(folder: Path, wanted: int) -> bool:
     parent = next(place for place in (folder, *folder.parents) if place.exists())
     disk = shutil.disk_usage(parent)
     limit = int(disk.total * DISK_SHARE)
-    if wanted > min(limit, disk.free):
+    if wanted > min(limit, disk.free - SPARE):
         return False
     remove_unused(folder, limit - wanted)
     return True
