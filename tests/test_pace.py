@@ -1,5 +1,6 @@
 """Pace: on machines of any speed, steady or not, a training ends when it should."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import pytest
@@ -28,8 +29,8 @@ class FakeBudget(Budget):
         return FakeBudget.now
 
 
-def fake_job() -> SimpleNamespace:
-    job = SimpleNamespace(recipe=read_recipe("balanced", CHANGES), history=[])
+def fake_job(changes: Mapping[str, object] = CHANGES) -> SimpleNamespace:
+    job = SimpleNamespace(recipe=read_recipe("balanced", dict(changes)), history=[])
     job.train = SimpleNamespace(sizes=[])
     job.plan = lambda sizes: setattr(job.train, "sizes", list(sizes))
     return job
@@ -39,19 +40,25 @@ def epoch_end(number: int, epochs: int, size: int) -> EpochEnd:
     return EpochEnd(number, epochs, 1, 0, 1, 0, 0, 0, 0, 0, size, False)
 
 
-def run(seconds: float, slow: list[float], monkeypatch: pytest.MonkeyPatch) -> tuple[float, Pace]:
+def run(
+    seconds: float,
+    slow: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    work: Work = WORK,
+    changes: Mapping[str, object] = CHANGES,
+) -> tuple[float, Pace]:
     """A training on a machine that is `slow[epoch]` times slower than was measured."""
     monkeypatch.setattr(module, "measure_costs", lambda *_: COSTS)
     FakeBudget.now = 12.0  # reading pictures
-    job = fake_job()
-    pace = Pace(job, FakeBudget(seconds, 0.0), WORK)
+    job = fake_job(changes)
+    pace = Pace(job, FakeBudget(seconds, 0.0), work)
     while len(job.history) < len(job.train.sizes):
         done = len(job.history)
         size, factor = job.train.sizes[done], slow[done % len(slow)]
-        FakeBudget.now += factor * WORK.epoch(size, COSTS)
+        FakeBudget.now += factor * work.epoch(size, COSTS)
         job.history.append(epoch_end(done + 1, len(job.train.sizes), size))
         pace.adjust(job.history[-1])
-    FakeBudget.now += WORK.ending(COSTS)
+    FakeBudget.now += work.ending(COSTS)
     return FakeBudget.now, pace
 
 
@@ -70,6 +77,27 @@ def test_an_unsteady_one_ends_within_five_per_cent(seconds, slow):
     assert 0.93 * seconds <= took <= 1.05 * seconds
 
 
+@pytest.mark.parametrize("slow", [1.0, 1.2, 1.5, 2.0])
+def test_few_long_epochs_end_in_time(slow, monkeypatch):
+    """Of 20,000 pictures three in 180 seconds: there is hardly an epoch to make anything good."""
+    took, _ = run(180, [slow], monkeypatch, Work(20_000, 1000, 0))
+    assert took <= 1.02 * 180
+
+
+@pytest.mark.parametrize("slow", [1.0, 1.5, 3.0])
+def test_pictures_that_do_not_grow_leave_epochs_out(slow, monkeypatch):
+    same = {"data.image_size": 96, "augment.start_scale": 1.0, "augment.final_scale": 1.0}
+    took, _ = run(900, [slow], monkeypatch, changes=same)
+    assert 0.9 * 900 <= took <= 1.02 * 900
+
+
+def test_a_slow_first_epoch_of_few_pictures_is_not_the_last_word(monkeypatch):
+    """For caches and kernels; the others take what was measured."""
+    few = Work(train=600, val=40, test=0)
+    took, _ = run(360, [6.0] + [1.0] * 10_000, monkeypatch, few)
+    assert 0.95 * 360 <= took <= 1.02 * 360
+
+
 def test_the_forecast_is_told_and_held_against_the_end(monkeypatch):
     took, pace = run(600, [1.0], monkeypatch)
     assert pace.describe().text.startswith("plan: resnet18")
@@ -83,22 +111,13 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
 
 
 def test_thousands_of_short_epochs_are_not_planned_thousands_of_times(monkeypatch):
-    """60 photos for an hour: planning after each epoch would take most of it."""
-    monkeypatch.setattr(module, "measure_costs", lambda *_: COSTS)
-    monkeypatch.setattr(module, "LOOKING", 0.01)
+    """Of 60 photos in an hour there are ten thousand: planning after each would take the hour."""
     plans: list[int] = []
     fill = module.fill_time
-    monkeypatch.setattr(module, "fill_time", lambda *a: plans.append(a[0]) or fill(*a))
-    few = Work(train=60, val=4, test=0)
-    FakeBudget.now, job = 1.0, fake_job()
-    pace = Pace(job, FakeBudget(3600, 0.0), few)
-    while len(job.history) < len(job.train.sizes):
-        size = job.train.sizes[len(job.history)]
-        FakeBudget.now += 1.1 * few.epoch(size, COSTS)
-        job.history.append(epoch_end(len(job.history) + 1, len(job.train.sizes), size))
-        pace.adjust(job.history[-1])
-    assert len(job.history) > 5000 and len(plans) < 120
-    assert 0.95 * 3600 <= FakeBudget.now + few.ending(COSTS) <= 1.02 * 3600
+    monkeypatch.setattr(module, "fill_time", lambda *given: plans.append(given[0]) or fill(*given))
+    took, pace = run(600, [1.1], monkeypatch, Work(train=60, val=4, test=0))
+    assert len(pace.job.history) > 1500 and len(plans) < 120
+    assert 0.95 * 600 <= took <= 1.02 * 600
 
 
 def test_what_is_over_stays_in_the_plan(monkeypatch):

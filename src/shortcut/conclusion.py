@@ -1,5 +1,6 @@
 """The end of a training: the best classifier calibrated and measured honestly, on test once."""
 
+import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,7 +151,7 @@ def _look_at_test(
 ) -> Generator[Event, None, Evaluation | None]:
     try:
         limit = job.recipe.data.max_broken
-        threads = max(1, job.val.threads)
+        threads = os.cpu_count() or 1  # nothing else runs, and these are opened for the first time
         story = evaluating(best, samples, threads=threads, max_broken=limit, keeping=keeping)
         test = yield from story
     except DataError as error:

@@ -29,6 +29,11 @@ READING = 1e-3
 """Seconds to read a picture, guessed before the first is opened: small photos take less, and what
 large ones take more, the plan after reading makes good."""
 
+SETTLING = 0.1
+"""Share of a budget in which epochs are counted anew: where pictures are few, the first epoch takes
+longer than others, for caches and kernels."""
+FEW = 3
+"""Epochs that are left, when no later one makes good what a slow machine took."""
 LOOKING = 0.01
 """Share of a budget after which the rest is planned anew: after each of thousands of short epochs
 it would take as long as they do."""
@@ -122,17 +127,15 @@ class Pace:
     def adjust(self, epoch: EpochEnd) -> Notice | None:
         """After an epoch: believe what it took, and plan the rest anew; says so where that makes
         more epochs, or fewer."""
-        now, done, epochs = self.budget.spent(), epoch.epoch, len(self.job.train.sizes)
+        now, done, before = self.budget.spent(), epoch.epoch, len(self.job.train.sizes)
         factor = (now - self.looked) / self.work.epoch(epoch.image_size, self.costs)
+        self.costs = self.costs.scaled(_believed(factor, before - done))
         self.looked = now
-        # It may have met a busy machine: half of what it says is believed.
-        self.costs = self.costs.scaled(factor**0.5)
-        if done == 1 < epochs:
-            whole = self._for_epochs() + self.work.epoch(self.start, self.costs)
-            epochs = max(2, plan_epochs(self.start, self.final, self.work, self.costs, whole))
-        if done < epochs and (done == 1 or now - self.planned >= LOOKING * self.budget.seconds):
-            self._plan(done, epochs)
-        before, after = epoch.epochs, len(self.job.train.sizes)
+        due = done == 1 or now - self.planned >= LOOKING * self.budget.seconds
+        if done == before or not due:
+            return None
+        after = self._length(done, before)
+        self._plan(done, after)
         if before == after:
             return None
         pace = "slower" if after < before else "faster"
@@ -149,6 +152,15 @@ class Pace:
     def _for_epochs(self) -> float:
         """Seconds from now to the last epoch's end."""
         return self.budget.left() - self.work.ending(self.costs)
+
+    def _length(self, done: int, epochs: int) -> int:
+        """Epochs in all: counted anew in the first tenth of the time; later fewer where even the
+        smallest pictures would take too long."""
+        seconds, least = self._for_epochs(), self.work.epoch(self.start, self.costs)
+        if done == 1 or self.looked < SETTLING * self.budget.seconds:
+            past = sum(self.work.epoch(one.image_size, self.costs) for one in self.job.history)
+            epochs = plan_epochs(self.start, self.final, self.work, self.costs, past + seconds)
+        return max(done + 1, min(epochs, done + int(seconds / least)))
 
     def _plan(self, done: int, epochs: int) -> None:
         self.planned = self.budget.spent()
@@ -167,3 +179,10 @@ class Pace:
                 f"px takes {least:.1f} s here, and reading and measuring take their time; give at "
                 f"least {1.2 * (self.budget.seconds + least - seconds):.0f} s."
             )
+
+
+def _believed(factor: float, left: int) -> float:
+    """Of an epoch that took `factor` times what was planned, with `left` to come: it may have met a
+    busy machine, so half of what it says. All of it where there is no time to find out: too late is
+    worse than too early."""
+    return factor if factor > 1 and left <= FEW else factor**0.5

@@ -250,9 +250,22 @@ def test_what_another_process_stored_meanwhile_is_not_mistaken(
 def test_mapped_pixels_cannot_reach_the_file(samples, tmp_path):
     got, _ = read(samples, Keeping("disk", tmp_path / "kept"))
     before = got.pictures[0].copy()
-    got.pictures[0][:] = 7
+    with pytest.raises(ValueError, match="read-only"):
+        got.pictures[0][:] = 7
     again, _ = read(samples, Keeping("disk", tmp_path / "kept"))
     assert (again.pictures[0] == before).all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux counts memory so")
+def test_a_store_may_be_larger_than_memory(tmp_path):
+    told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    memory = sum(int(told[name].split()[0]) << 10 for name in ("MemTotal", "SwapTotal"))
+    side = 20_000
+    count = memory // (3 * side**2) + 2
+    with (tmp_path / "pixels").open("wb") as file:
+        file.truncate(count * 3 * side**2)  # of nothing but a hole
+    mapped = Mapped(tmp_path / "pixels", [(side, side)] * count)
+    assert mapped[count - 1][-1, -1].tolist() == [0, 0, 0]
 
 
 def test_the_longest_unused_store_makes_room(tmp_path, monkeypatch):

@@ -128,8 +128,9 @@ def _resize_into(view: Tensor, part: Pixels) -> None:
     where Pillow takes 190. It is called by its own name, since `F.interpolate` cannot be told where
     to write, and lays a single picture out by channels, which takes another 110 us.
     """
-    # NumPy makes the copy: torch would start threads for it inside the loader's own.
-    image = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None]
+    # NumPy makes the copy: torch would start threads for it inside the loader's own. Writable, as
+    # torch wants it: whole pictures of a mapped store are not.
+    image = torch.from_numpy(np.require(part, requirements=["C", "W"])).permute(2, 0, 1)[None]
     if image.shape == view.shape:
         view.copy_(image)
     else:

@@ -44,8 +44,9 @@ class Mapped:
     def __init__(self, pixels: Path, sizes: Sequence[tuple[int, int]]) -> None:
         self.sizes = sizes
         self.ends = np.cumsum([height * width * 3 for height, width in sizes]).tolist()
-        # Copy on write: nobody can change the file through it, and torch wants writable memory.
-        self.bytes = np.memmap(pixels, np.uint8, "c") if self.ends else np.empty(0, np.uint8)
+        # Writable, if only for copies, Linux would count all of it against memory and refuse to map
+        # just those sets that do not fit.
+        self.bytes = np.memmap(pixels, np.uint8, "r") if self.ends else np.empty(0, np.uint8)
 
     def __getitem__(self, index: int) -> Pixels:
         height, width = self.sizes[index]
