@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -139,8 +140,9 @@ class Ground:
     def begin(self, wish: Wish, port: int | None = None) -> Server:
         """One that was started just now."""
         port = port or free_port()
-        folder = self.folder / str(port)
-        (folder / "here").mkdir(parents=True)
+        # Not by the port alone: the system may give the same one twice.
+        folder = Path(tempfile.mkdtemp(prefix=f"{port}-", dir=self.folder))
+        (folder / "here").mkdir()
         make, name = COMMANDS[self.side]
         process = start_group(
             make(self, wish, port),
