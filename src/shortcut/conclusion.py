@@ -151,8 +151,14 @@ def _look_at_test(
 ) -> Generator[Event, None, Evaluation | None]:
     try:
         limit = job.recipe.data.max_broken
-        threads = os.cpu_count() or 1  # nothing else runs, and these are opened for the first time
-        story = evaluating(best, samples, threads=threads, max_broken=limit, keeping=keeping)
+        story = evaluating(
+            best,
+            samples,
+            threads=max(1, job.val.threads),
+            readers=os.cpu_count(),  # these files are opened for the first time
+            max_broken=limit,
+            keeping=keeping,
+        )
         test = yield from story
     except DataError as error:
         # After hours of training the test pictures are no reason to lose the rest.

@@ -40,13 +40,15 @@ def evaluating(
     *,
     batch_size: int = 64,
     threads: int = 2,
+    readers: int | None = None,
     max_broken: float = 0.01,
     keeping: Keeping | None = None,
 ) -> Generator[Event, None, Evaluation]:
     """Measure `classifier` on every readable sample; yields progress.
 
     Args:
-        threads: how many prepare pictures.
+        threads: how many prepare pictures, each with a batch ahead in memory.
+        readers: how many open files, before that; None: as many.
         keeping: where decoded pictures stay; None: in memory.
         max_broken: unreadable files are left out, and named in the result, while their share is
             below this.
@@ -61,7 +63,7 @@ def evaluating(
     read = yield from read_pictures(
         samples,
         classifier.preprocess.resize,
-        threads=threads,
+        threads=readers or threads,
         keeping=keeping,
         max_pixels=classifier.max_pixels,
     )

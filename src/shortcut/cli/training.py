@@ -38,11 +38,15 @@ FLAGS = {
 }
 """Flags that fingers know, and the settings they are short for."""
 
-PLANNED = {"model.name", "model.stem", "model.weights", "train.batch_size"} | {
+PLANNED = {
+    "model.name",
+    "model.stem",
+    "model.weights",
     "data.image_size",
     "data.resize",
     "augment.start_scale",
     "augment.final_scale",
+    "train.batch_size",
 }
 """Who sets one of these, or names a recipe, has chosen: a budget then plans epochs alone."""
 

@@ -16,11 +16,9 @@ from shortcut.server.limits import ROLLING, Limits
 from shortcut.server.tasks import Described, Failed, Result, Task
 from shortcut.server.worker import Model, work
 
+LOG = logging.getLogger("shortcut.server")
 LOOKING = 0.1
 """Seconds between two looks at a worker that has nothing to do."""
-
-
-LOG = logging.getLogger("shortcut.server")
 
 
 class WorkerAwayError(Exception):
