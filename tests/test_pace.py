@@ -1,6 +1,7 @@
 """Pace: on machines of any speed, steady or not, a training ends when it should."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,14 +10,15 @@ from hypothesis import strategies as st
 
 from shortcut import pace as module
 from shortcut.budget import Budget, clock
+from shortcut.data.cache import Keeping
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd
-from shortcut.pace import Pace
+from shortcut.pace import Pace, check_reading
 from shortcut.planning import Costs, Work
 from shortcut.recipe import read_recipe
 
 WORK = Work(train=7600, val=400, test=1998)
-COSTS = Costs(fixed=1e-4, per_pixel=2.8e-7, measuring=1.2e-3)
+COSTS = Costs(fixed=1e-4, per_pixel=2.8e-7, measuring=1.2e-3, final=2.5e-3)
 CHANGES = {"data.image_size": 128, "augment.start_scale": 0.5, "augment.final_scale": 0.875}
 
 
@@ -58,7 +60,7 @@ def run(
         FakeBudget.now += factor * work.epoch(size, COSTS)
         job.history.append(epoch_end(done + 1, len(job.train.sizes), size))
         pace.adjust(job.history[-1])
-    FakeBudget.now += work.ending(COSTS)
+    FakeBudget.now += work.ending(COSTS.scaled(slow[len(job.history) % len(slow)]))
     return FakeBudget.now, pace
 
 
@@ -108,6 +110,22 @@ def test_the_forecast_is_told_and_held_against_the_end(monkeypatch):
 def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
     with pytest.raises(RecipeError, match=r"a budget of 20 s is too short.* give at least \d+ s"):
         run(20, [1.0], monkeypatch)
+
+
+def test_a_budget_that_reading_would_use_up_is_refused_before_it(monkeypatch):
+    """1,000 photos of a good camera, half a second each."""
+    FakeBudget.now = 3.0
+    monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.5 * len(samples))
+    parts, recipe = {"train": [None] * 800, "test": [None] * 200}, read_recipe("balanced")
+    with pytest.raises(RecipeError, match=r"opening the pictures takes about 500 s .* 1006 s\."):
+        check_reading(parts, recipe, Keeping(), FakeBudget(500, 0.0))
+    assert check_reading(parts, recipe, Keeping(), FakeBudget(504, 0.0)) == 100
+
+
+def test_opening_test_pictures_is_a_part_of_the_time(monkeypatch):
+    late = replace(WORK, opening=60.0)
+    took, _ = run(600, [1.0], monkeypatch, late)
+    assert 0.95 * 600 <= took <= 1.02 * 600
 
 
 def test_thousands_of_short_epochs_are_not_planned_thousands_of_times(monkeypatch):

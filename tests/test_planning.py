@@ -1,5 +1,6 @@
 """Plans: they fill the time and never more, grow with it, and leave the job as it was."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,21 +20,38 @@ from shortcut.planning import (
     SMALLEST_BATCH,
     STEPS,
     Costs,
+    Level,
     Work,
     choose_batch,
     choose_level,
     fill_time,
     forecast,
     measure_costs,
+    measure_moving,
     plan_epochs,
 )
+from shortcut.recipe import read_recipe
 
 COSTS = st.builds(
-    Costs, fixed=st.floats(0, 1e-2), per_pixel=st.floats(1e-9, 1e-5), measuring=st.floats(0, 1e-2)
+    Costs,
+    fixed=st.floats(0, 1e-2),
+    per_pixel=st.floats(1e-9, 1e-5),
+    measuring=st.floats(0, 1e-2),
+    final=st.floats(0, 1e-2),
 )
 WORK = st.builds(
     Work, train=st.integers(10, 20_000), val=st.integers(2, 2000), test=st.integers(0, 2000)
 )
+
+
+MOVING = {level.model: 0.0 for level in LEVELS}
+"""An optimizer that takes no time."""
+
+
+def level_for(
+    rate: float, work: Work, seconds: float, batch: int = 128, moving: Mapping[str, float] = MOVING
+) -> Level:
+    return choose_level(rate, work, seconds, 2, batch, moving)
 
 
 def total(sizes: list[int], work: Work, costs: Costs) -> float:
@@ -68,7 +86,7 @@ def test_a_plan_fills_the_time_and_no_more(work, costs, seconds, epochs, data):
 
 def test_what_is_left_over_is_little():
     """Of a usual plan: a hundredth of the time."""
-    work, costs = Work(7600, 400, 2000), Costs(0, 3e-7, 1e-3)
+    work, costs = Work(7600, 400, 2000), Costs(0, 3e-7, 1e-3, 2e-3)
     for seconds in range(200, 800, 7):
         epochs = plan_epochs(64, 112, work, costs, seconds)
         sizes = fill_time(0, epochs, (64, 112, 128), work, costs, seconds)
@@ -77,7 +95,8 @@ def test_what_is_left_over_is_little():
 
 def test_more_time_chooses_a_level_that_is_no_lower():
     work = Work(7600, 400, 2000)
-    found = [LEVELS.index(choose_level(3e10, work, s, 2)) for s in (1, 60, 300, 900, 3600, 40_000)]
+    times = (1, 60, 300, 900, 3600, 40_000)
+    found = [LEVELS.index(level_for(3e10, work, seconds)) for seconds in times]
     assert found == sorted(found)
     assert found[0] == 0 and found[-1] == len(LEVELS) - 1
 
@@ -85,8 +104,25 @@ def test_more_time_chooses_a_level_that_is_no_lower():
 def test_few_pictures_are_seen_more_often_before_a_larger_network_is_taken():
     many, few = Work(7600, 400, 0), Work(76, 4, 0)
     for seconds in (100, 400, 1000, 4000):
-        one, other = (choose_level(3e10, work, seconds, 2) for work in (many, few))
+        one, other = (level_for(3e10, work, seconds) for work in (many, few))
         assert one == other
+
+
+def test_an_optimizer_that_takes_longer_than_the_pictures_leaves_less_for_them():
+    """Muon moves the weights of 300 pictures 19 times an epoch: 46 ms each on two cores."""
+    few, slow = Work(300, 30, 0), dict.fromkeys(MOVING, 0.046)
+    times = range(100, 4000, 100)
+    pairs = [
+        [LEVELS.index(level_for(3e10, few, s, 16, how)) for how in (MOVING, slow)] for s in times
+    ]
+    assert all(busy <= idle for idle, busy in pairs)
+    assert any(busy < idle for idle, busy in pairs)
+
+
+def test_the_optimizer_is_timed_with_each_network_that_may_be_chosen():
+    settings = read_recipe("balanced").optim
+    found = measure_moving(settings, 2, torch.device("cpu"))
+    assert found.keys() == MOVING.keys() and min(found.values()) > 0
 
 
 @given(st.integers(2, 100_000), st.integers(2, 512))
@@ -110,7 +146,7 @@ def test_costs_are_measured_on_a_copy(tiny_photos: Path):
     job = make_job(tiny_photos, {"train.ema_decay": 0.9})
     before = {name: value.clone() for name, value in job.classifier.model.state_dict().items()}
     costs = measure_costs(job, (16, 32))
-    assert costs.training(32) > 0 and costs.measuring > 0
+    assert costs.training(32) > 0 and costs.measuring > 0 and costs.final > 0
     assert all(
         torch.equal(before[name], value)
         for name, value in job.classifier.model.state_dict().items()
@@ -146,8 +182,8 @@ def test_a_learning_rate_that_would_explode_does_not_spoil_the_timing(tiny_photo
 def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
     """A third of the time for a picture that is only measured."""
     job = make_job(tiny_photos)
-    job.tested = 10.0
     side = job.recipe.data.image_size
+    job.tested = {side: 10.0}
     job.plan([side // 2, side])
     training, measuring = 100 / 10 * (1 / 4 + 1), (2 * 30 + 30 + 60) / 10 / 3
     expected = training + measuring + planning.CLOSING
@@ -164,11 +200,16 @@ def test_processes_share_an_epoch_and_the_first_ends_alone(work, costs, processe
 def test_processes_together_choose_as_one_that_is_as_fast():
     alone = Work(7600, 400, 2000)
     for seconds in (60, 300, 900, 3600):
-        shared = choose_level(1e10, replace(alone, processes=4), seconds, 2)
-        assert shared == choose_level(4e10, alone, seconds, 2)
+        shared = level_for(1e10, replace(alone, processes=4), seconds)
+        assert shared == level_for(4e10, alone, seconds)
+
+
+def test_test_pictures_are_opened_at_the_end():
+    costs, work = Costs(1e-3, 1e-7, 2e-3, 4e-3), Work(100, 30, 60)
+    assert replace(work, opening=40.0).ending(costs) == pytest.approx(work.ending(costs) + 40)
 
 
 def test_a_larger_machine_does_everything_faster():
-    costs = Costs(1e-3, 1e-7, 2e-3)
-    assert costs.scaled(2) == Costs(2e-3, 2e-7, 4e-3)
+    costs = Costs(1e-3, 1e-7, 2e-3, 4e-3)
+    assert costs.scaled(2) == Costs(2e-3, 2e-7, 4e-3, 8e-3)
     assert replace(costs, fixed=0).training(100) == pytest.approx(1e-3)

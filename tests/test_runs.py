@@ -123,7 +123,7 @@ def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
 ) -> None:
     ticks = itertools.count(step=0.25)  # a clock that goes on whenever somebody looks
     monkeypatch.setattr(Budget, "spent", lambda _: next(ticks))
-    monkeypatch.setattr(pace, "measure_costs", lambda *_: Costs(0.01, 1e-5, 0.01))
+    monkeypatch.setattr(pace, "measure_costs", lambda *_: Costs(0.01, 1e-5, 0.01, 0.01))
     recipe = read_recipe(write_tiny_recipe(tmp_path), {"augment.start_scale": 0.5})
     kept = Budget(14.0, 0.0, free=False)
     events, outcome = drain(training(tiny_photos, recipe, budget=kept, output=tmp_path / "run"))

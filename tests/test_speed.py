@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from shortcut.events import EpochEnd
+from shortcut.job import Tally
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.precision import PLAIN
+from shortcut.recipe import read_recipe
 from shortcut.speed import describe_bound, describe_use, matrix_rate, measure_speed
 
 
@@ -24,15 +26,18 @@ def test_both_figures_are_rates_and_the_network_stays_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("waiting", "words"),
     [
-        (0.02, "compute-bound: 2% of the time is waiting for pictures; about 2:00 to go"),
+        (0.02, "compute-bound: 2% of the time is waiting for pictures; about 1:40 to go"),
         (0.4, "data-bound: 40% of the time is waiting for pictures; `--cache disk` or more"),
     ],
 )
 def test_what_holds_a_training_back(waiting: float, words: str) -> None:
     end = EpochEnd(1, 3, 1, 0, 1, 0, 0, 20.0, 100.0, waiting, 64, False)
-    train = SimpleNamespace(sizes=[64, 64, 128], threads=1)
-    job = SimpleNamespace(history=[end], train=train)
-    assert describe_bound(job).text.startswith(words.replace("2:00", "1:40"))
+    train = SimpleNamespace(sizes=[64, 64, 128], threads=1, labels=[0] * 2000)
+    val, recipe = SimpleNamespace(labels=[0] * 50), read_recipe("balanced")
+    job = SimpleNamespace(
+        history=[end], train=train, val=val, recipe=recipe, tested={}, tally=Tally()
+    )
+    assert describe_bound(job).text.startswith(words)
 
 
 def test_the_use_of_the_machine_is_work_over_time() -> None:

@@ -20,7 +20,7 @@ from shortcut.head import fit_head
 from shortcut.job import Job
 from shortcut.keeping import Keeper, precision_of, restore
 from shortcut.lock import locked
-from shortcut.pace import Pace, count_work, describe_forecast
+from shortcut.pace import Pace, check_reading, count_work, describe_forecast
 from shortcut.precision import Choice
 from shortcut.preparation import Parts, prepare
 from shortcut.recipe import to_yaml
@@ -48,6 +48,11 @@ class Run:
     """Some may be gone, or have come, since the training was interrupted."""
     notices: list[str] = field(default_factory=list)
     """What the person has been told, for the record."""
+
+    @property
+    def keeping(self) -> Keeping:
+        """Where decoded pictures stay."""
+        return Keeping(self.recipe.data.cache, default_cache() / "decoded")
 
     def noted(self, text: str) -> Notice:
         """A notice, remembered."""
@@ -90,8 +95,9 @@ def begin(
             write_whole(folder / "findings.json", finding_table(findings))
             # Last: where it stands, the others do too, and `resume` finds a run.
             write_whole(folder / "environment.json", run.facts.model_dump_json(indent=1))
+            opening = check_reading(run.parts, run.recipe, run.keeping, budget) if budget else 0.0
             job = yield from _prepare(run, choice)
-            work = count_work(run.parts, run.world)
+            work = count_work(run.parts, run.world, opening)
             pace = Pace(job, budget, work) if budget else None
             if pace:
                 yield run.noted(pace.describe().text)
@@ -204,8 +210,7 @@ def _end(
 ) -> Generator[Event, None, Outcome]:
     if trained:
         yield describe_use(job)
-    keeping = Keeping(job.recipe.data.cache, default_cache() / "decoded")
-    outcome = yield from conclude(job, run.folder, run.facts, run.parts, keeping)
+    outcome = yield from conclude(job, run.folder, run.facts, run.parts, run.keeping)
     yield from describing(run.folder, run.facts.lang)
     if pace:
         yield pace.verdict()

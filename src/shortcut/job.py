@@ -67,8 +67,9 @@ class Job:
     """The network as several processes train it, see `World.together`; None for one."""
     pictures: str = ""
     """A digest of the pictures that could be read, see `preparation`."""
-    tested: float = 0.0
-    """Training pictures a second at `data.image_size`, by the self-test; 0 where there was none."""
+    tested: dict[int, float] = field(default_factory=dict)
+    """Training pictures a second by image size in pixels, as far as that was measured before the
+    first step."""
     history: list[EpochEnd] = field(default_factory=list)
     """The epochs that are over."""
     tally: Tally = field(default_factory=Tally)

@@ -27,15 +27,22 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     """
     if matrix.size(0) > matrix.size(1):
         return orthogonalize(matrix.mT).mT
-    a, b, c = COEFFICIENTS
     x = matrix / (matrix.norm() + 1e-7)
     gram = x @ x.mT
-    whole = one = torch.eye(len(gram), device=gram.device)
-    for _ in range(STEPS):
-        factor = a * one + b * gram + c * gram @ gram
-        whole = factor @ whole
+    whole = factor = _polynomial(gram)
+    for _ in range(STEPS - 1):
         gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        whole = factor @ whole
     return whole @ x
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    """What a step multiplies a matrix by, whose product with its own transpose is `gram`."""
+    a, b, c = COEFFICIENTS
+    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor
 
 
 class Muon(UncompiledAdamW):

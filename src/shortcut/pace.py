@@ -1,9 +1,12 @@
 """Keeps a training inside its budget of time: plans before it, looks at the clock after each
 epoch."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 from shortcut.budget import Budget, clock
+from shortcut.data.cache import Keeping
+from shortcut.data.forecast import seconds_to_read
 from shortcut.data.samples import Sample
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd, Notice
@@ -19,15 +22,12 @@ from shortcut.planning import (
     fill_time,
     forecast,
     measure_costs,
+    measure_moving,
     plan_epochs,
 )
 from shortcut.precision import Choice, choose_precision
 from shortcut.settings import Recipe
 from shortcut.world import World
-
-READING = 1e-3
-"""Seconds to read a picture, guessed before the first is opened: small photos take less, and what
-large ones take more, the plan after reading makes good."""
 
 SETTLING = 0.1
 """Share of a budget in which epochs are counted anew: where pictures are few, the first epoch takes
@@ -54,18 +54,58 @@ def choose_by_budget(
     work = count_work(parts, world)
     if not choice.images_per_second:
         return recipe, None  # nothing was timed: there is nothing to plan with, nor to keep
-    rate = max(choice.images_per_second.values()) * multiply_adds(model, size)
-    reading = READING * (work.train + work.val + work.test)
-    level = choose_level(rate, work, budget.left() - reading, classes)
+    rate = choice.fastest * multiply_adds(model, size)
+    # As if none were stored: a budget should choose the same network the second time.
+    reading = sum(forecast_reading(parts, recipe).values())
+    moving = measure_moving(recipe.optim, classes, world.device)
+    batch = choose_batch(work.train, batch)
+    level = choose_level(rate, work, budget.left() - reading, classes, batch, moving)
     # A network to be compiled is tested once more, as it will be.
-    planned = _at_level(recipe, level, choose_batch(work.train, batch))
+    planned = _at_level(recipe, level, batch)
     return planned, None if recipe.train.compile else choice
 
 
-def count_work(parts: Mapping[str, Sequence[Sample]], world: World) -> Work:
-    """Pictures to train on, to validate and to test, and who shares them."""
+def forecast_reading(
+    parts: Mapping[str, Sequence[Sample]], recipe: Recipe, keeping: Keeping | None = None
+) -> dict[str, float]:
+    """Seconds that reading each part will take, roughly.
+
+    Args:
+        keeping: pictures stored there take none; None: none are.
+    """
+    side, limit, threads = recipe.data.short_side, recipe.data.max_pixels, os.cpu_count() or 1
+    return {
+        part: seconds_to_read(samples, side, threads=threads, keeping=keeping, max_pixels=limit)
+        for part, samples in parts.items()
+    }
+
+
+def check_reading(
+    parts: Mapping[str, Sequence[Sample]], recipe: Recipe, keeping: Keeping, budget: Budget
+) -> float:
+    """Seconds of `budget` that opening the test pictures will take, at its end.
+
+    Raises:
+        RecipeError: reading takes all of it, which is said before anyone has waited for it.
+    """
+    reading = forecast_reading(parts, recipe, keeping)
+    seconds, spent = sum(reading.values()), budget.spent()
+    if spent + seconds > budget.seconds:
+        raise RecipeError(
+            f"a budget of {budget.seconds:.0f} s is too short: opening the pictures takes about "
+            f"{seconds:.0f} s here, the first time; give at least {2 * (spent + seconds):.0f} s."
+        )
+    return reading.get("test", 0.0)
+
+
+def count_work(parts: Mapping[str, Sequence[Sample]], world: World, opening: float = 0.0) -> Work:
+    """Pictures to train on, to validate and to test, and who shares them.
+
+    Args:
+        opening: seconds to open the test pictures.
+    """
     train, val, test = (len(parts.get(name, ())) for name in ("train", "val", "test"))
-    return Work(train, val, test, world.size)
+    return Work(train, val, test, world.size, opening)
 
 
 def describe_forecast(job: Job, work: Work) -> Notice:
@@ -106,6 +146,8 @@ class Pace:
         self.start = round(side * augment.start_scale)
         self.final = round(side * augment.final_scale)
         self.costs = measure_costs(job, (self.start, self.final))
+        sizes = {self.start, self.final}
+        job.tested = {size: work.processes / self.costs.training(size) for size in sizes}
         self._refuse_too_little()
         epochs = plan_epochs(self.start, self.final, work, self.costs, self._for_epochs())
         self._plan(0, epochs)

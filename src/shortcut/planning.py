@@ -8,8 +8,8 @@ import copy
 import statistics
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 
 import torch
@@ -23,11 +23,17 @@ from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.norms import unsync_norms
 from shortcut.optim import make_optimizer, scale_lr
+from shortcut.outlook import MEASURED
+from shortcut.precision import EXACT, Precision
+from shortcut.settings import OptimSettings
 from shortcut.step import train_step
 from shortcut.world import ALONE
 
 CLOSING = 4.0
 """Seconds for loading, drawing and writing at the end, test pictures apart."""
+UNSURE = 0.4
+"""Share of pictures of which a trained classifier asks the mirror image too, where it does that for
+scores below 0.9."""
 PATIENCE = 3.0
 """Seconds that timing the steps of one size may take; the step that is under way is finished."""
 
@@ -69,6 +75,8 @@ class Costs:
     per_pixel: float
     measuring: float
     """Of a validation picture."""
+    final: float
+    """Of one that is measured at the end, in float32."""
 
     def training(self, size: int) -> float:
         """Of a training picture of `size` pixels."""
@@ -76,7 +84,7 @@ class Costs:
 
     def scaled(self, factor: float) -> "Costs":
         """All of it `factor` times as slow."""
-        return Costs(self.fixed * factor, self.per_pixel * factor, self.measuring * factor)
+        return Costs(*(factor * seconds for seconds in astuple(self)))
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,8 @@ class Work:
     """Once."""
     processes: int = 1
     """That share an epoch; what comes after the last is done by the first alone."""
+    opening: float = 0.0
+    """Seconds to open the test pictures, before they are measured."""
 
     def epoch(self, size: int, costs: Costs) -> float:
         """Seconds for an epoch at `size` pixels."""
@@ -99,19 +109,31 @@ class Work:
 
     def ending(self, costs: Costs) -> float:
         """Seconds from the last epoch to the last file."""
-        # The best classifier is measured once more, in float32, and looks at what it is to know.
+        # The best classifier is measured once more, and looks at what it is to know.
         known = min(self.train, MOST_KNOWN) if self.val >= ENOUGH else 0
-        return CLOSING + (self.val + self.test + known) * costs.measuring
+        measured = (self.val + self.test + known) * costs.final
+        return CLOSING + self.opening + measured
 
 
-def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level:
+def choose_level(
+    rate: float,
+    work: Work,
+    seconds: float,
+    classes: int,
+    batch: int,
+    moving: Mapping[str, float],
+) -> Level:
     """The most demanding level that sees enough pictures in `seconds`.
 
     Args:
         rate: multiply-adds a second of a training's forward passes in one process on this machine
             (so a third of what it does in all).
         seconds: for the training alone.
+        batch: pictures of a step.
+        moving: seconds in which the optimizer moves the weights of each network, once a step: with
+            Muon and small batches longer than the pictures take.
     """
+    steps = -(-work.train // batch)
     for level in reversed(LEVELS[1:]):
         model = create_model(level.model, num_classes=classes)
         small, large = (multiply_adds(model, size) / rate for size in (level.start, level.final))
@@ -120,7 +142,8 @@ def choose_level(rate: float, work: Work, seconds: float, classes: int) -> Level
         share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
         needed = sum(work.train * (small + part * (large - small)) for part in share)
         needed += len(sizes) * work.val * large / 3
-        if needed / work.processes <= seconds:
+        # Processes share the pictures; each moves all weights.
+        if needed / work.processes + len(sizes) * steps * moving[level.model] <= seconds:
             return level
     return LEVELS[0]
 
@@ -132,6 +155,23 @@ def choose_batch(pictures: int, largest: int) -> int:
     while 2 * size <= largest and 2 * size * STEPS <= pictures:
         size *= 2
     return min(size, largest)
+
+
+def measure_moving(settings: OptimSettings, classes: int, device: torch.device) -> dict[str, float]:
+    """Seconds of an optimizer's step on this machine, for each network of `LEVELS`."""
+    found: dict[str, float] = {}
+    for name in {level.model for level in LEVELS}:
+        model = create_model(name, num_classes=classes).to(device)
+        optimizer = make_optimizer(model, settings)
+        for _ in range(2):  # the first makes its buffers
+            for parameter in model.parameters():
+                parameter.grad = torch.randn_like(parameter)
+            started = time.perf_counter()
+            optimizer.step()
+            if device.type != "cpu":
+                torch.accelerator.synchronize(device)
+            found[name] = time.perf_counter() - started
+    return found
 
 
 def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
@@ -151,13 +191,28 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     slope = 0.0
     if large > small:
         slope = max(0.0, (seconds[large] - seconds[small]) / (large**2 - small**2))
-    count = min(len(job.val.labels), job.val.batch_size)
-    few = replace(job.val, labels=job.val.labels[:count])
-    measure(trial.classifier, few, job.precision)  # the first time takes longer, for kernels
+    fixed = max(0.0, seconds[small] - slope * small**2)
+    measuring = _measure_seconds(trial, job.precision, job.val.batch_size)
+    return Costs(fixed, slope, measuring, _final_seconds(trial))
+
+
+def _measure_seconds(trial: Job, precision: Precision, count: int) -> float:
+    """For one validation picture, by one batch of `count` at most."""
+    count = min(len(trial.val.labels), count)
+    few = replace(trial.val, labels=trial.val.labels[:count])
+    measure(trial.classifier, few, precision)  # the first time takes longer, for kernels
     started = time.perf_counter()
-    measure(trial.classifier, few, job.precision)
-    measuring = (time.perf_counter() - started) / count
-    return Costs(max(0.0, seconds[small] - slope * small**2), slope, measuring)
+    measure(trial.classifier, few, precision)
+    return (time.perf_counter() - started) / count
+
+
+def _final_seconds(trial: Job) -> float:
+    """In float32. A network that has learnt nothing asks for every mirror image, so they are left
+    out, and counted as often as one that has learnt asks."""
+    below = trial.classifier.mirror_below
+    mirrored = UNSURE if 0 < below < 1 else below
+    alone = replace(trial, classifier=replace(trial.classifier, mirror_below=0.0))
+    return (1 + mirrored) * _measure_seconds(alone, EXACT, trial.val.batch_size)
 
 
 def _step_seconds(trial: Job, size: int) -> float:
@@ -178,8 +233,10 @@ def _step_seconds(trial: Job, size: int) -> float:
 def forecast(job: Job, work: Work) -> float:
     """Seconds from the first step of `job` to its last file, by nothing but the self-test of number
     formats: rough (it knows one size and no optimizer), and free."""
-    per_picture = 1 / job.tested
-    costs = Costs(0.0, per_picture / job.recipe.data.image_size**2, per_picture / 3)
+    size = job.recipe.data.image_size
+    per_picture = 1 / job.tested[size]
+    measuring = MEASURED * per_picture
+    costs = Costs(0.0, per_picture / size**2, measuring, final=measuring)
     return sum(work.epoch(size, costs) for size in job.train.sizes) + work.ending(costs)
 
 

@@ -67,8 +67,7 @@ def prepare(
     _check_batch(recipe, world)
     classes = match_classes(parts)
     stem = yield from _choose_stem(recipe)
-    size = recipe.data.image_size
-    preprocess = Preprocess(size, recipe.data.resize or round(size * 8 / 7))
+    preprocess = Preprocess(recipe.data.image_size, recipe.data.short_side)
 
     keeping = Keeping(recipe.data.cache, cache / "decoded")
     with world.in_turn():  # what the first of a machine stores, its others find
@@ -95,7 +94,7 @@ def prepare(
         world=world,
         pictures=pictures,
         shared=world.together(model, synced=recipe.train.sync_batch_norm),
-        tested=max(choice.images_per_second.values(), default=0.0),
+        tested={recipe.data.image_size: choice.fastest} if choice.fastest else {},
     )
 
 

@@ -64,6 +64,11 @@ class DataSettings(Settings):
     """Threads that prepare pictures; None: one on small machines, more where there are more
     cores."""
 
+    @property
+    def short_side(self) -> int:
+        """In pixels, of a picture before the middle square is cut out."""
+        return self.resize or round(self.image_size * 8 / 7)
+
 
 class NoCrop(Settings):
     """No random crop."""

@@ -14,6 +14,7 @@ from shortcut.events import Notice
 from shortcut.job import Job
 from shortcut.models import ResNet
 from shortcut.models.work import multiply_adds
+from shortcut.outlook import seconds_left
 from shortcut.precision import EXACT, Precision, choose_precision
 
 DATA_BOUND = 0.1
@@ -47,8 +48,7 @@ def measure_speed(
 def describe_bound(job: Job) -> Notice:
     """What the last epoch was held back by, what would help, and how long the rest will take."""
     epoch = job.history[-1]
-    per_pixel = epoch.seconds / epoch.image_size**2
-    left = sum(per_pixel * size**2 for size in job.train.sizes[epoch.epoch :])
+    left = seconds_left(job)
     to_go = f"; about {clock(left)} to go" if left else ""
     waited = f"{epoch.waiting:.0%} of the time is waiting for pictures"
     if epoch.waiting <= DATA_BOUND:

@@ -15,6 +15,7 @@ from shortcut.events import EpochEnd, Event, Finished, Notice, Step
 from shortcut.job import Job, Tally
 from shortcut.metrics import Scores
 from shortcut.optim import scale_lr
+from shortcut.outlook import seconds_left
 from shortcut.schedule import lr_factor
 from shortcut.step import train_step
 
@@ -119,7 +120,7 @@ def _train_epoch(job: Job, epoch: int) -> Iterator[Step | Notice]:
             lr=job.recipe.optim.lr * factor,
             images_per_second=tally.speed,
             waiting=tally.waited,
-            seconds_left=_seconds_left(job, epoch, (index + 1) / steps),
+            seconds_left=seconds_left(job, (index + 1) / steps),
         )
 
 
@@ -163,18 +164,3 @@ def _advice(job: Job) -> str:
         f"the learning rate is probably too high; try `--lr {job.recipe.optim.lr / 10:g}` or "
         "`--set train.clip_norm=1`."
     )
-
-
-def _seconds_left(job: Job, epoch: int, done: float) -> float:
-    """Time goes with the number of pixels; measuring takes a third of training's time per picture
-    until known."""
-    pixels = [size**2 for size in job.train.sizes]
-    per_pixel = job.tally.seconds / (done * pixels[epoch])
-    training = per_pixel * (sum(pixels[epoch:]) - done * pixels[epoch])
-    final = job.val.preprocess.image_size**2
-    measuring = per_pixel / 3 * final * len(job.val.labels) / len(job.train.labels)
-    if job.history and job.history[-1].images_per_second:
-        last = job.history[-1]
-        trained = len(job.train.labels) / last.images_per_second
-        measuring = max(0.0, last.seconds - trained)
-    return training + measuring * (job.epochs - epoch)

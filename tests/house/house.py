@@ -50,7 +50,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "step",
             "networks",
         }
-        | {"tta"}
+        | {"tta", "outlook"}
     ),
     frozenset(
         {
@@ -87,6 +87,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "job": frozenset({"classifier"}),
     "tta": frozenset({"classifier"}),
     "step": frozenset({"job"}),
+    "outlook": frozenset({"job"}),
     "precision": frozenset({"products"}),
     "world": frozenset({"norms"}),
     "optim": frozenset({"muon", "uncompiled"}),

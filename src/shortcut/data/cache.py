@@ -86,6 +86,11 @@ class Keeping:
     folder: Path | None = None
     """For stores; None stores nothing."""
 
+    def place(self, count: int) -> Path | None:
+        """Where a store of so many pictures belongs; None where there shall be none."""
+        few = self.mode == "auto" and count < WORTH_STORING
+        return self.folder if self.mode in ("auto", "disk") and not few else None
+
 
 @dataclass(frozen=True)
 class Read:
@@ -147,8 +152,7 @@ def read_pictures(
     """
     keeping = keeping or Keeping()
     undecoded = Undecoded([sample.path for sample in samples], short_side, max_pixels)
-    folder = keeping.folder if keeping.mode in ("auto", "disk") else None
-    if folder is None or (keeping.mode == "auto" and len(samples) < WORTH_STORING):
+    if (folder := keeping.place(len(samples))) is None:
         return (yield from _decode_all(samples, undecoded, threads, keeping.mode, None, ""))
     name = store_name(undecoded.paths, short_side, max_pixels)
     if found := _find(folder, name, undecoded):

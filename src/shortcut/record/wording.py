@@ -112,7 +112,7 @@ def _options(recipe: Recipe, say: Say) -> list[str]:
 def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
     """What is done to a picture in training, and in evaluation and prediction."""
     size, augment = recipe.data.image_size, recipe.augment
-    resize = recipe.data.resize or round(size * 8 / 7)
+    resize = recipe.data.short_side
     short_side = say(f"short side to {resize} px", f"短边缩放至 {resize} 像素")
     square = say(f", middle square of {size} px", f"，居中裁剪 {size} 像素的正方形")
     middle = short_side + square
