@@ -45,6 +45,21 @@ def test_a_line_in_pixels_is_told_exactly_once_two_sizes_are_known(sizes, fixed,
         assert seconds_left(make_job(sizes, past)) == pytest.approx(expected)
 
 
+@given(SIZES, st.floats(0.3, 3.0))
+def test_a_machine_may_be_slower_or_faster_than_when_it_was_tested(sizes, factor):
+    """Tested sizes tell the shape; how fast it is now, the newest epoch."""
+    prices = {size: factor * (1e-3 + 1e-7 * size**2) for size in (64, 72, 96, 128)}
+    tested = {size: factor / prices[size] for size in (64, 128)}
+    past = [epoch_end(1, sizes[0], prices[sizes[0]])]
+    expected = sum(TRAIN * prices[size] for size in sizes[1:])
+    assert seconds_left(make_job(sizes, past, tested)) == pytest.approx(expected)
+
+
+def test_one_tested_size_tells_what_pixels_cost():
+    job = make_job([64, 128], [epoch_end(1, 64, 1e-3)], {128: 500.0})
+    assert seconds_left(job) == pytest.approx(2.0)
+
+
 def test_by_the_pixels_where_one_size_is_known():
     job = make_job([64, 128], [epoch_end(1, 64, 1e-3)])
     assert seconds_left(job) == pytest.approx(4.0)

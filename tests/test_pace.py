@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,12 +11,18 @@ from hypothesis import strategies as st
 
 from shortcut import pace as module
 from shortcut.budget import Budget, clock
+from shortcut.costs import Costs, Work
 from shortcut.data.cache import Keeping
+from shortcut.data.samples import Sample
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd
-from shortcut.pace import Pace, check_reading
-from shortcut.planning import Costs, Work
+from shortcut.models import create_model
+from shortcut.models.work import multiply_adds
+from shortcut.pace import Pace, check_reading, choose_by_budget
+from shortcut.planning import LEVELS
+from shortcut.precision import BF16, Choice
 from shortcut.recipe import read_recipe
+from shortcut.world import ALONE
 
 WORK = Work(train=7600, val=400, test=1998)
 COSTS = Costs(fixed=1e-4, per_pixel=2.8e-7, measuring=1.2e-3, final=2.5e-3)
@@ -93,6 +100,17 @@ def test_pictures_that_do_not_grow_leave_epochs_out(slow, monkeypatch):
     assert 0.9 * 900 <= took <= 1.02 * 900
 
 
+@pytest.mark.parametrize("seconds", [180, 600, 1800])
+@pytest.mark.parametrize("when", [0.3, 0.5, 0.8])
+def test_time_that_a_busy_spell_seemed_to_cost_is_used_after_all(seconds, when, monkeypatch):
+    """One epoch of fifty takes seven times as long: fewer are planned, until it is over."""
+    few = Work(train=1842, val=205, test=1821)
+    slow = [1.0] * 2000
+    slow[round(when * seconds / few.epoch(80, COSTS))] = 7.0
+    took, _ = run(seconds, slow, monkeypatch, few)
+    assert 0.95 * seconds <= took <= 1.02 * seconds
+
+
 def test_a_slow_first_epoch_of_few_pictures_is_not_the_last_word(monkeypatch):
     """For caches and kernels; the others take what was measured."""
     few = Work(train=600, val=40, test=0)
@@ -112,6 +130,40 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
         run(20, [1.0], monkeypatch)
 
 
+def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
+    asked: dict[str, object] = {}
+
+    def choose_level(rate, work, seconds, classes, batch, moving):
+        asked.update(locals())
+        return LEVELS[1]
+
+    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
+    monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.1 * len(samples))
+    monkeypatch.setattr(module, "measure_moving", lambda names, *_: dict.fromkeys(names, 0.05))
+    monkeypatch.setattr(module, "choose_level", choose_level)
+    FakeBudget.now = 10.0
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
+    parts = {"train": samples, "val": samples[:50], "test": samples[:200]}
+    recipe = read_recipe("balanced", {"train.accumulate": 2})
+    planned, choice = choose_by_budget(recipe, parts, ALONE, FakeBudget(600, 0.0))
+    base = create_model(LEVELS[0].model, num_classes=2)
+    assert choice == Choice(BF16, {"bf16": 100.0})
+    assert asked["rate"] == 100 * multiply_adds(base, LEVELS[0].final)
+    assert asked["work"] == Work(1000, 50, 200)
+    assert asked["seconds"] == pytest.approx(600 * 0.99 - 10 - 125)
+    assert asked["batch"] == 2 * planned.train.batch_size == 128
+    assert asked["moving"] == {level.model: 0.05 for level in LEVELS}
+    assert (planned.model.name, planned.data.image_size) == (LEVELS[1].model, LEVELS[1].tested)
+
+
+def test_a_planned_batch_has_two_pictures_for_each_process(monkeypatch):
+    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(100)]
+    world, budget = replace(ALONE, size=12), FakeBudget(600, 0.0)
+    planned, _ = choose_by_budget(read_recipe("balanced"), {"train": samples}, world, budget)
+    assert planned.train.batch_size == 24
+
+
 def test_a_budget_that_reading_would_use_up_is_refused_before_it(monkeypatch):
     """1,000 photos of a good camera, half a second each."""
     FakeBudget.now = 3.0
@@ -119,7 +171,9 @@ def test_a_budget_that_reading_would_use_up_is_refused_before_it(monkeypatch):
     parts, recipe = {"train": [None] * 800, "test": [None] * 200}, read_recipe("balanced")
     with pytest.raises(RecipeError, match=r"opening the pictures takes about 500 s .* 1006 s\."):
         check_reading(parts, recipe, Keeping(), FakeBudget(500, 0.0))
-    assert check_reading(parts, recipe, Keeping(), FakeBudget(504, 0.0)) == 100
+    with pytest.raises(RecipeError, match="opening the pictures"):
+        check_reading(parts, recipe, Keeping(), FakeBudget(510, 0.0))
+    assert check_reading(parts, recipe, Keeping(), FakeBudget(515, 0.0)) == 100
 
 
 def test_opening_test_pictures_is_a_part_of_the_time(monkeypatch):

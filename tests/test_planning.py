@@ -5,32 +5,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.test_training import make_job
 
-from shortcut import planning
+from shortcut.costs import CLOSING, Costs, Work
 from shortcut.data.augment import growing_sizes
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
-from shortcut.norms import SyncedNorm, sync_norms
 from shortcut.planning import (
     LEVELS,
     SMALLEST_BATCH,
     STEPS,
-    Costs,
     Level,
-    Work,
     choose_batch,
     choose_level,
     fill_time,
     forecast,
-    measure_costs,
-    measure_moving,
     plan_epochs,
 )
-from shortcut.recipe import read_recipe
 
 COSTS = st.builds(
     Costs,
@@ -119,12 +112,6 @@ def test_an_optimizer_that_takes_longer_than_the_pictures_leaves_less_for_them()
     assert any(busy < idle for idle, busy in pairs)
 
 
-def test_the_optimizer_is_timed_with_each_network_that_may_be_chosen():
-    settings = read_recipe("balanced").optim
-    found = measure_moving(settings, 2, torch.device("cpu"))
-    assert found.keys() == MOVING.keys() and min(found.values()) > 0
-
-
 @given(st.integers(2, 100_000), st.integers(2, 512))
 def test_batches_leave_an_epoch_enough_steps(pictures, largest):
     batch = choose_batch(pictures, largest)
@@ -142,43 +129,6 @@ def test_levels_ask_for_more_and_more():
     assert all(level.start <= level.final <= level.tested for level in LEVELS)
 
 
-def test_costs_are_measured_on_a_copy(tiny_photos: Path):
-    job = make_job(tiny_photos, {"train.ema_decay": 0.9})
-    before = {name: value.clone() for name, value in job.classifier.model.state_dict().items()}
-    costs = measure_costs(job, (16, 32))
-    assert costs.training(32) > 0 and costs.measuring > 0 and costs.final > 0
-    assert all(
-        torch.equal(before[name], value)
-        for name, value in job.classifier.model.state_dict().items()
-    )
-    assert job.step == 0 and not job.history and not job.optimizer.state
-    averaged = job.averaged
-    assert averaged is not None and int(averaged.n_averaged) == 0
-    assert all(parameter.grad is None for parameter in job.classifier.model.parameters())
-
-
-def test_costs_are_measured_without_the_other_processes(tiny_photos: Path):
-    """They wait elsewhere: a norm that asked them would never hear an answer."""
-    job = make_job(tiny_photos)
-    sync_norms(job.classifier.model, torch.device("cpu"))
-    assert measure_costs(job, (16, 32)).training(32) > 0
-    kinds = {type(layer) for layer in job.classifier.model.modules()}
-    assert SyncedNorm in kinds and torch.nn.BatchNorm2d not in kinds
-
-
-def test_a_slow_step_is_timed_once(tiny_photos: Path, monkeypatch: pytest.MonkeyPatch):
-    taken: list[int] = []
-    monkeypatch.setattr(planning, "train_step", lambda *_: taken.append(1))
-    monkeypatch.setattr(planning, "PATIENCE", 1e-9)
-    measure_costs(make_job(tiny_photos), (16, 32))
-    assert len(taken) == 2
-
-
-def test_a_learning_rate_that_would_explode_does_not_spoil_the_timing(tiny_photos: Path):
-    job = make_job(tiny_photos, {"optim.name": "sgd", "optim.lr": 1e30})
-    assert measure_costs(job, (16, 32)).training(32) > 0
-
-
 def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
     """A third of the time for a picture that is only measured."""
     job = make_job(tiny_photos)
@@ -186,15 +136,8 @@ def test_a_forecast_goes_by_the_pixels(tiny_photos: Path):
     job.tested = {side: 10.0}
     job.plan([side // 2, side])
     training, measuring = 100 / 10 * (1 / 4 + 1), (2 * 30 + 30 + 60) / 10 / 3
-    expected = training + measuring + planning.CLOSING
+    expected = training + measuring + CLOSING
     assert forecast(job, Work(100, 30, 60)) == pytest.approx(expected)
-
-
-@given(WORK, COSTS, st.integers(1, 64))
-def test_processes_share_an_epoch_and_the_first_ends_alone(work, costs, processes):
-    shared = replace(work, processes=processes)
-    assert shared.epoch(96, costs) * processes == pytest.approx(work.epoch(96, costs))
-    assert shared.ending(costs) == work.ending(costs)
 
 
 def test_processes_together_choose_as_one_that_is_as_fast():
@@ -202,14 +145,3 @@ def test_processes_together_choose_as_one_that_is_as_fast():
     for seconds in (60, 300, 900, 3600):
         shared = level_for(1e10, replace(alone, processes=4), seconds)
         assert shared == level_for(4e10, alone, seconds)
-
-
-def test_test_pictures_are_opened_at_the_end():
-    costs, work = Costs(1e-3, 1e-7, 2e-3, 4e-3), Work(100, 30, 60)
-    assert replace(work, opening=40.0).ending(costs) == pytest.approx(work.ending(costs) + 40)
-
-
-def test_a_larger_machine_does_everything_faster():
-    costs = Costs(1e-3, 1e-7, 2e-3, 4e-3)
-    assert costs.scaled(2) == Costs(2e-3, 2e-7, 4e-3, 8e-3)
-    assert replace(costs, fixed=0).training(100) == pytest.approx(1e-3)

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import shutil
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -15,12 +16,16 @@ from tests.recipes import write_tiny_recipe
 from tests.stories import drain, stop_at
 
 import shortcut
-from shortcut import pace, preparation, runs
+from shortcut import course, pace, preparation, runs
 from shortcut.budget import Budget
+from shortcut.costs import CLOSING, Costs, Work
 from shortcut.data import cache
+from shortcut.data.cache import Keeping
+from shortcut.data.sources import default_cache
+from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd, Event, Measured, Notice
+from shortcut.job import Job
 from shortcut.models.tensorfiles import read_tensors
-from shortcut.planning import CLOSING, Costs
 from shortcut.recipe import read_recipe
 from shortcut.runs import resuming, training
 
@@ -124,18 +129,47 @@ def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
     ticks = itertools.count(step=0.25)  # a clock that goes on whenever somebody looks
     monkeypatch.setattr(Budget, "spent", lambda _: next(ticks))
     monkeypatch.setattr(pace, "measure_costs", lambda *_: Costs(0.01, 1e-5, 0.01, 0.01))
+    opened: list[tuple[int, int, Keeping]] = []
+    monkeypatch.setattr(
+        pace,
+        "seconds_to_read",
+        lambda samples, side, *, keeping, **_: opened.append((len(samples), side, keeping)) or 0.0,
+    )
     recipe = read_recipe(write_tiny_recipe(tmp_path), {"augment.start_scale": 0.5})
     kept = Budget(14.0, 0.0, free=False)
     events, outcome = drain(training(tiny_photos, recipe, budget=kept, output=tmp_path / "run"))
     told = [event.text for event in events if isinstance(event, Notice)]
     ends = [event for event in events if isinstance(event, EpochEnd)]
     assert any(line.startswith("plan: resnet20, ") for line in told)
+    assert opened == [
+        (count, 18, Keeping("auto", default_cache() / "decoded")) for count in (18, 6)
+    ]
     found = re.fullmatch(r"ended after 0:(\d\d) of 0:14; the first forecast .*", told[-1])
     # Of this clock the closing takes no time, and what is left may be less than another epoch.
     assert found and 14 - CLOSING - 1 <= int(found[1]) <= 14
     assert len(ends) > 2 and ends[-1].epochs == len(ends)
     assert read_recipe(outcome.folder / "recipe.yaml").train.epochs == len(ends)
     assert "the first forecast was off by" in (outcome.folder / "log.txt").read_text("utf-8")
+
+
+def test_a_plan_knows_how_long_test_pictures_take_to_open(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in ("train", "test"):
+        shutil.copytree(tiny_photos, tmp_path / "parts" / part)
+    monkeypatch.setattr(pace, "seconds_to_read", lambda samples, *_, **__: 0.01 * len(samples))
+    planned: list[Work] = []
+
+    def plan(_: Job, __: Budget, work: Work) -> None:
+        planned.append(work)
+        raise RecipeError("enough.")
+
+    monkeypatch.setattr(course, "Pace", plan)
+    recipe = read_recipe(write_tiny_recipe(tmp_path))
+    kept = Budget(600.0, time.monotonic(), free=False)
+    with pytest.raises(RecipeError, match="enough"):
+        drain(training(tmp_path / "parts", recipe, budget=kept, output=tmp_path / "run"))
+    assert planned[0].test == 24 and planned[0].opening == pytest.approx(0.24)
 
 
 @pytest.mark.parametrize(("recipe", "free"), [(None, True), ("digits", False)])

@@ -68,8 +68,8 @@ class Job:
     pictures: str = ""
     """A digest of the pictures that could be read, see `preparation`."""
     tested: dict[int, float] = field(default_factory=dict)
-    """Training pictures a second by image size in pixels, as far as that was measured before the
-    first step."""
+    """Training pictures a second of all processes by image size in pixels, as far as that was
+    measured before the first step."""
     history: list[EpochEnd] = field(default_factory=list)
     """The epochs that are over."""
     tally: Tally = field(default_factory=Tally)

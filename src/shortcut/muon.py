@@ -20,7 +20,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
     Newton-Schulz in the Gram matrix: each step multiplies the matrix from the left by a polynomial
     of `x x^T`, so it is enough to follow that small square one, and to multiply once at the end. A
-    filter of 256 x 2304 takes 1.3 instead of 3.2 GFLOP.
+    filter of 256 x 2304 takes 1.2 instead of 3.2 GFLOP.
 
     Args:
         matrix: (rows, columns) float32.

@@ -1,10 +1,12 @@
 """Keeps a training inside its budget of time: plans before it, looks at the clock after each
 epoch."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 
 from shortcut.budget import Budget, clock
+from shortcut.costs import CLOSING, Work, measure_costs, measure_moving
 from shortcut.data.cache import Keeping
 from shortcut.data.forecast import seconds_to_read
 from shortcut.data.samples import Sample
@@ -16,13 +18,10 @@ from shortcut.models.work import multiply_adds
 from shortcut.planning import (
     LEVELS,
     Level,
-    Work,
     choose_batch,
     choose_level,
     fill_time,
     forecast,
-    measure_costs,
-    measure_moving,
     plan_epochs,
 )
 from shortcut.precision import Choice, choose_precision
@@ -34,6 +33,8 @@ SETTLING = 0.1
 longer than others, for caches and kernels."""
 FEW = 3
 """Epochs that are left, when no later one makes good what a slow machine took."""
+IDLE = 0.02
+"""Share of a budget that may be left over in the end, before more epochs are planned."""
 LOOKING = 0.01
 """Share of a budget after which the rest is planned anew: after each of thousands of short epochs
 it would take as long as they do."""
@@ -57,9 +58,11 @@ def choose_by_budget(
     rate = choice.fastest * multiply_adds(model, size)
     # As if none were stored: a budget should choose the same network the second time.
     reading = sum(forecast_reading(parts, recipe).values())
-    moving = measure_moving(recipe.optim, classes, world.device)
-    batch = choose_batch(work.train, batch)
-    level = choose_level(rate, work, budget.left() - reading, classes, batch, moving)
+    names = {level.model for level in LEVELS}
+    moving = measure_moving(names, recipe.optim, classes, world.device)
+    batch = max(choose_batch(work.train, batch), 2 * world.size)
+    step = batch * recipe.train.accumulate
+    level = choose_level(rate, work, budget.left() - reading, classes, step, moving)
     # A network to be compiled is tested once more, as it will be.
     planned = _at_level(recipe, level, batch)
     return planned, None if recipe.train.compile else choice
@@ -86,11 +89,11 @@ def check_reading(
     """Seconds of `budget` that opening the test pictures will take, at its end.
 
     Raises:
-        RecipeError: reading takes all of it, which is said before anyone has waited for it.
+        RecipeError: reading leaves no time, which is said before anyone has waited for it.
     """
     reading = forecast_reading(parts, recipe, keeping)
     seconds, spent = sum(reading.values()), budget.spent()
-    if spent + seconds > budget.seconds:
+    if seconds + CLOSING > budget.left():
         raise RecipeError(
             f"a budget of {budget.seconds:.0f} s is too short: opening the pictures takes about "
             f"{seconds:.0f} s here, the first time; give at least {2 * (spent + seconds):.0f} s."
@@ -145,6 +148,8 @@ class Pace:
         self.job, self.budget, self.work = job, budget, work
         self.start = round(side * augment.start_scale)
         self.final = round(side * augment.final_scale)
+        self.largest = max(self.final, side)
+        """That the last may become."""
         self.costs = measure_costs(job, (self.start, self.final))
         sizes = {self.start, self.final}
         job.tested = {size: work.processes / self.costs.training(size) for size in sizes}
@@ -196,18 +201,20 @@ class Pace:
         return self.budget.left() - self.work.ending(self.costs)
 
     def _length(self, done: int, epochs: int) -> int:
-        """Epochs in all: counted anew in the first tenth of the time; later fewer where even the
-        smallest pictures would take too long."""
-        seconds, least = self._for_epochs(), self.work.epoch(self.start, self.costs)
-        if done == 1 or self.looked < SETTLING * self.budget.seconds:
+        """Epochs in all: counted anew in the first tenth of the time; later only where even the
+        smallest pictures would take too long, or even the largest leave time over."""
+        seconds, whole, rest = self._for_epochs(), self.budget.seconds, epochs - done
+        least, most = (self.work.epoch(size, self.costs) for size in (self.start, self.largest))
+        settling = done == 1 or self.looked < SETTLING * whole
+        if settling or seconds - rest * most > IDLE * whole:
             past = sum(self.work.epoch(one.image_size, self.costs) for one in self.job.history)
-            epochs = plan_epochs(self.start, self.final, self.work, self.costs, past + seconds)
-        return max(done + 1, min(epochs, done + int(seconds / least)))
+            planned = plan_epochs(self.start, self.final, self.work, self.costs, past + seconds)
+            rest = max(planned - done, math.ceil(seconds / most))
+        return done + max(1, min(rest, int(seconds / least)))
 
     def _plan(self, done: int, epochs: int) -> None:
         self.planned = self.budget.spent()
-        largest = max(self.final, self.job.recipe.data.image_size)
-        bounds = (self.start, self.final, largest)
+        bounds = (self.start, self.final, self.largest)
         seconds = self._for_epochs()
         sizes = fill_time(done, epochs, bounds, self.work, self.costs, seconds)
         past = [epoch.image_size for epoch in self.job.history]

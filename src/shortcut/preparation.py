@@ -94,7 +94,7 @@ def prepare(
         world=world,
         pictures=pictures,
         shared=world.together(model, synced=recipe.train.sync_batch_norm),
-        tested={recipe.data.image_size: choice.fastest} if choice.fastest else {},
+        tested={recipe.data.image_size: choice.fastest * world.size} if choice.fastest else {},
     )
 
 

@@ -50,7 +50,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "step",
             "networks",
         }
-        | {"tta", "outlook"}
+        | {"tta", "outlook", "costs"}
     ),
     frozenset(
         {
@@ -88,6 +88,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "tta": frozenset({"classifier"}),
     "step": frozenset({"job"}),
     "outlook": frozenset({"job"}),
+    "costs": frozenset({"evaluation", "familiarity", "job", "step"}),
     "precision": frozenset({"products"}),
     "world": frozenset({"norms"}),
     "optim": frozenset({"muon", "uncompiled"}),

@@ -37,6 +37,8 @@ SLICE = 256
 """Pictures that are decoded together, so that no more than these ever wait."""
 HANDED = 16
 """Of these, one thread gets so many at once: to hand over one at a time costs a third more."""
+AT_ONCE = SLICE // HANDED
+"""Threads that find work."""
 
 CacheMode = Literal["auto", "off", "ram", "disk"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shortcut.data.cache import Keeping, shrunk
+from shortcut.data.cache import AT_ONCE, Keeping, shrunk
 from shortcut.data.samples import Sample
 from shortcut.data.store import open_store, store_name
 from shortcut.errors import DecodeError
@@ -27,8 +27,8 @@ def seconds_to_read(
     keeping: Keeping | None = None,
     max_pixels: int | None = None,
 ) -> float:
-    """Seconds that `read_pictures` will take for the same arguments, roughly: what a disk gives
-    faster the second time, it gives faster here too.
+    """Seconds that `read_pictures` will take for the same arguments, roughly; without writing a
+    store.
 
     Args:
         keeping: pictures in a store there take no time worth counting; None: none are stored.
@@ -40,9 +40,11 @@ def seconds_to_read(
         name = store_name([sample.path for sample in samples], short_side, max_pixels)
         if open_store(folder, name):
             return 0.0
-    drawn = np.random.default_rng(len(samples)).permutation(len(samples))[:SOME].tolist()
-    paths = [samples[place].path for place in drawn]
-    _open(paths[0], short_side, max_pixels)  # the first of a process takes longer, for Pillow
+    # Others each time: what was just opened is still in the system's memory.
+    drawn = np.random.default_rng().permutation(len(samples))[: SOME + 1].tolist()
+    first, *paths = (samples[place].path for place in drawn)
+    _open(first, short_side, max_pixels)  # the first of a process takes longer, for Pillow
+    paths = paths or [first]
     started = time.perf_counter()
 
     def attempt(path: Path) -> bool:
@@ -51,7 +53,7 @@ def seconds_to_read(
         _open(path, short_side, max_pixels)
         return True
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(min(threads, AT_ONCE)) as pool:
         opened = sum(pool.map(attempt, paths))
     return (time.perf_counter() - started) / max(1, opened) * len(samples)
 
