@@ -47,9 +47,13 @@ def test_the_optimizer_is_timed_with_all_gradients(monkeypatch: pytest.MonkeyPat
 
     def spied(model: nn.Module, settings: OptimSettings) -> Optimizer:
         optimizer = make_optimizer(model, settings)
-        optimizer.register_step_pre_hook(
-            lambda *_: found.append(all(p.grad is not None for p in model.parameters()))
-        )
+        step = optimizer.step
+
+        def counted() -> None:
+            found.append(all(parameter.grad is not None for parameter in model.parameters()))
+            step()
+
+        optimizer.step = counted
         return optimizer
 
     monkeypatch.setattr(costs_module, "make_optimizer", spied)
@@ -77,17 +81,19 @@ def test_the_end_is_measured_in_float32_with_the_mirror_images_that_will_be_aske
 
 
 def test_steps_are_timed_as_they_will_be(tiny_photos: Path, monkeypatch: pytest.MonkeyPatch):
-    """In training mode, which a fitted head leaves, and with the share of one of four processes."""
-    seen: list[tuple[bool, int]] = []
+    """In training mode, which a fitted head leaves, with all batches of a step, and of each the
+    share of one of four processes."""
+    seen: list[tuple[bool, list[int]]] = []
 
     def step(trial: Job, batches: list[Batch], _: int) -> None:
-        seen.append((trial.classifier.model.training, len(batches[0].labels)))
+        sizes = [len(batch.labels) for batch in batches]
+        seen.append((trial.classifier.model.training, sizes))
 
     monkeypatch.setattr(costs_module, "train_step", step)
-    job = make_job(tiny_photos, {"train.batch_size": 12})
+    job = make_job(tiny_photos, {"train.batch_size": 12, "train.accumulate": 2})
     job.classifier.model.eval()
     measure_costs(replace(job, world=replace(ALONE, size=4)), (16, 32))
-    assert set(seen) == {(True, 3)}
+    assert seen == [(True, [3, 3])] * 10
 
 
 def test_costs_are_measured_on_a_copy(tiny_photos: Path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from shortcut.costs import Costs, Work
 from shortcut.data.cache import Keeping
 from shortcut.data.samples import Sample
 from shortcut.errors import RecipeError
-from shortcut.events import EpochEnd
+from shortcut.events import EpochEnd, Notice
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.pace import Pace, check_reading, choose_by_budget
@@ -55,8 +56,13 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     work: Work = WORK,
     changes: Mapping[str, object] = CHANGES,
+    told: list[Notice] | None = None,
 ) -> tuple[float, Pace]:
-    """A training on a machine that is `slow[epoch]` times slower than was measured."""
+    """A training on a machine that is `slow[epoch]` times slower than was measured.
+
+    Args:
+        told: gets what the person is told on the way.
+    """
     monkeypatch.setattr(module, "measure_costs", lambda *_: COSTS)
     FakeBudget.now = 12.0  # reading pictures
     job = fake_job(changes)
@@ -66,7 +72,9 @@ def run(
         size, factor = job.train.sizes[done], slow[done % len(slow)]
         FakeBudget.now += factor * work.epoch(size, COSTS)
         job.history.append(epoch_end(done + 1, len(job.train.sizes), size))
-        pace.adjust(job.history[-1])
+        news = pace.adjust(job.history[-1])
+        if told is not None and news:
+            told.append(news)
     FakeBudget.now += work.ending(COSTS.scaled(slow[len(job.history) % len(slow)]))
     return FakeBudget.now, pace
 
@@ -100,15 +108,45 @@ def test_pictures_that_do_not_grow_leave_epochs_out(slow, monkeypatch):
     assert 0.9 * 900 <= took <= 1.02 * 900
 
 
-@pytest.mark.parametrize("seconds", [180, 600, 1800])
-@pytest.mark.parametrize("when", [0.3, 0.5, 0.8])
-def test_time_that_a_busy_spell_seemed_to_cost_is_used_after_all(seconds, when, monkeypatch):
-    """One epoch of fifty takes seven times as long: fewer are planned, until it is over."""
-    few = Work(train=1842, val=205, test=1821)
-    slow = [1.0] * 2000
-    slow[round(when * seconds / few.epoch(80, COSTS))] = 7.0
-    took, _ = run(seconds, slow, monkeypatch, few)
+FEW = Work(train=1842, val=205, test=1821)
+
+
+@pytest.mark.parametrize(("seconds", "first"), [(180, 0.15), (600, 0.15), (600, 0.3), (1800, 0.3)])
+def test_time_that_a_busy_spell_seemed_to_cost_is_used_after_all(seconds, first, monkeypatch):
+    """Three epochs in a row take seven times as long: fewer are planned, until it is over."""
+    short = FEW.epoch(64, COSTS)
+    begin = round(first * seconds / short)
+    slow = [1.0] * begin + [7.0] * 3 + [1.0] * 2000
+    took, pace = run(seconds, slow, monkeypatch, FEW)
+    assert len(pace.job.history) > begin + 3
     assert 0.95 * seconds <= took <= 1.02 * seconds
+
+
+def test_epochs_that_are_added_late_go_on_where_sizes_were(monkeypatch):
+    """Not from the smallest again: a network that ends with them has forgotten the large ones."""
+    slow = [1.6] * 3 + [1.0] * 10 + [0.85] * 100
+    took, pace = run(600, slow, monkeypatch)
+    sizes = [epoch.image_size for epoch in pace.job.history]
+    assert 0.95 * 600 <= took <= 1.02 * 600
+    assert min(sizes[-5:]) >= pace.final
+
+
+def test_the_only_epoch_that_fits_is_the_only_one(monkeypatch):
+    work, size = Work(train=7600, val=400, test=0), 64
+    seconds = 12 + work.ending(COSTS) + 1.6 * work.epoch(size, COSTS)
+    took, pace = run(seconds, [1.0], monkeypatch, work)
+    assert len(pace.job.history) == 1 and took <= seconds
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_no_news(seed, monkeypatch):
+    """Pictures that do not grow leave nothing but epochs to adjust."""
+    same = {"data.image_size": 96, "augment.start_scale": 1.0, "augment.final_scale": 1.0}
+    slow = np.random.default_rng(seed).normal(1.0, 0.03, 100).tolist()
+    told: list[Notice] = []
+    took, pace = run(900, slow, monkeypatch, changes=same, told=told)
+    assert 0.95 * 900 <= took <= 1.02 * 900
+    assert len(told) <= 1 and len(pace.job.history) > 30
 
 
 def test_a_slow_first_epoch_of_few_pictures_is_not_the_last_word(monkeypatch):
@@ -116,6 +154,14 @@ def test_a_slow_first_epoch_of_few_pictures_is_not_the_last_word(monkeypatch):
     few = Work(train=600, val=40, test=0)
     took, _ = run(360, [6.0] + [1.0] * 10_000, monkeypatch, few)
     assert 0.95 * 360 <= took <= 1.02 * 360
+
+
+def test_what_the_last_pictures_may_become_is_timed(monkeypatch):
+    timed: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "measure_costs", lambda _, sizes: timed.append(sizes) or COSTS)
+    even = {"data.image_size": 128, "augment.start_scale": 0.875, "augment.final_scale": 0.875}
+    Pace(fake_job(even), FakeBudget(600, 0.0), WORK)
+    assert timed == [(112, 128)]
 
 
 def test_the_forecast_is_told_and_held_against_the_end(monkeypatch):
@@ -169,7 +215,7 @@ def test_a_budget_that_reading_would_use_up_is_refused_before_it(monkeypatch):
     FakeBudget.now = 3.0
     monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.5 * len(samples))
     parts, recipe = {"train": [None] * 800, "test": [None] * 200}, read_recipe("balanced")
-    with pytest.raises(RecipeError, match=r"opening the pictures takes about 500 s .* 1006 s\."):
+    with pytest.raises(RecipeError, match=r"opening the pictures takes about 500 s .* 1014 s\."):
         check_reading(parts, recipe, Keeping(), FakeBudget(500, 0.0))
     with pytest.raises(RecipeError, match="opening the pictures"):
         check_reading(parts, recipe, Keeping(), FakeBudget(510, 0.0))

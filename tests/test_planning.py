@@ -60,6 +60,15 @@ def test_as_many_epochs_as_fit(work, costs, seconds):
     assert total(growing_sizes(epochs + 1, 64, 128), work, costs) > seconds
 
 
+@given(WORK, COSTS, st.floats(1, 4000), st.integers(1, 60))
+def test_as_many_as_fit_after_those_that_are_done(work, costs, seconds, done):
+    assume(work.epoch(64, costs) * 20_000 > seconds)
+    epochs = plan_epochs(64, 128, work, costs, seconds, done)
+    rest, more = (growing_sizes(length, 64, 128)[done:] for length in (epochs, epochs + 1))
+    assert epochs == done + 1 or total(rest, work, costs) <= seconds
+    assert epochs > done and total(more, work, costs) > seconds
+
+
 @given(WORK, COSTS, st.floats(1, 4000), st.integers(1, 60), st.data())
 def test_a_plan_fills_the_time_and_no_more(work, costs, seconds, epochs, data):
     done = data.draw(st.integers(0, epochs - 1))

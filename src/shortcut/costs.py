@@ -102,7 +102,7 @@ def measure_costs(job: Job, sizes: Sequence[int]) -> Costs:
     """Time training steps at the smallest and the largest of `sizes`, and a batch of validation.
 
     On a copy, by this process alone: `job` is not changed. What several take from each other is
-    seen in the first epoch.
+    seen in the first epoch, and so is what a compiled network gains: the copy is not compiled.
     """
     alone = replace(job.classifier, model=copy.deepcopy(job.classifier.model))
     unsync_norms(alone.model)  # the other processes do something else meanwhile
@@ -140,14 +140,15 @@ def _measure_seconds(trial: Job, precision: Precision) -> float:
 
 
 def _step_seconds(trial: Job, size: int, count: int) -> float:
-    """For one of `count` pictures: the median of three steps, after two that warm up; of fewer
-    where they are slow."""
+    """For one of `count` pictures a batch: the median of three steps, after two that warm up; of
+    fewer where they are slow."""
     images = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
     labels = torch.tensor(trial.train.labels[:count])
     batch = Batch(images, labels, tuple(range(count)), count, count)
+    batches = [batch] * trial.recipe.train.accumulate
     seconds: list[float] = []
     while len(seconds) < 5 and sum(seconds) < PATIENCE:
         started = time.perf_counter()
-        train_step(trial, [batch], 0)
+        train_step(trial, batches, 0)
         seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[2:] or seconds[-1:]) / count
+    return statistics.median(seconds[2:] or seconds[-1:]) / (count * len(batches))

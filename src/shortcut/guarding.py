@@ -17,6 +17,7 @@ from shortcut.errors import (
 from shortcut.events import EpochEnd, Event, Notice
 from shortcut.job import Job
 from shortcut.keeping import Keeper, restore
+from shortcut.outlook import seconds_left
 from shortcut.pace import Pace
 from shortcut.signals import Stop
 from shortcut.speed import describe_bound
@@ -77,7 +78,7 @@ def _fit(
                 events.append(changed)
             _share_plan(job)
             if event.epoch == first:
-                events.append(describe_bound(job))
+                events.append(describe_bound(job, pace.left() if pace else seconds_left(job)))
         if keeper:
             events += keeper.after(events)
         try:

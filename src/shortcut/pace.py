@@ -35,6 +35,8 @@ FEW = 3
 """Epochs that are left, when no later one makes good what a slow machine took."""
 IDLE = 0.02
 """Share of a budget that may be left over in the end, before more epochs are planned."""
+TELLING = 0.05
+"""Share of the epochs up to which more or fewer of them are no news."""
 LOOKING = 0.01
 """Share of a budget after which the rest is planned anew: after each of thousands of short epochs
 it would take as long as they do."""
@@ -92,11 +94,12 @@ def check_reading(
         RecipeError: reading leaves no time, which is said before anyone has waited for it.
     """
     reading = forecast_reading(parts, recipe, keeping)
-    seconds, spent = sum(reading.values()), budget.spent()
-    if seconds + CLOSING > budget.left():
+    seconds = sum(reading.values())
+    needed = budget.spent() + seconds + CLOSING
+    if seconds > max(CLOSING, budget.left() - CLOSING):
         raise RecipeError(
             f"a budget of {budget.seconds:.0f} s is too short: opening the pictures takes about "
-            f"{seconds:.0f} s here, the first time; give at least {2 * (spent + seconds):.0f} s."
+            f"{seconds:.0f} s here, the first time; give at least {2 * needed:.0f} s."
         )
     return reading.get("test", 0.0)
 
@@ -148,16 +151,17 @@ class Pace:
         self.job, self.budget, self.work = job, budget, work
         self.start = round(side * augment.start_scale)
         self.final = round(side * augment.final_scale)
-        self.largest = max(self.final, side)
+        self.largest = side
         """That the last may become."""
-        self.costs = measure_costs(job, (self.start, self.final))
-        sizes = {self.start, self.final}
+        sizes = self.start, self.largest
+        self.costs = measure_costs(job, sizes)
         job.tested = {size: work.processes / self.costs.training(size) for size in sizes}
         self._refuse_too_little()
         epochs = plan_epochs(self.start, self.final, work, self.costs, self._for_epochs())
         self._plan(0, epochs)
-        rest = sum(work.epoch(size, self.costs) for size in job.train.sizes)
-        self.forecast = budget.spent() + rest + work.ending(self.costs)
+        self.told = epochs
+        """To the person, last."""
+        self.forecast = budget.spent() + self.left()
         """Seconds from the start to the end, as planned before the first epoch."""
         self.looked = budget.spent()
         """At the clock, last."""
@@ -178,15 +182,17 @@ class Pace:
         factor = (now - self.looked) / self.work.epoch(epoch.image_size, self.costs)
         self.costs = self.costs.scaled(_believed(factor, before - done))
         self.looked = now
-        due = done == 1 or now - self.planned >= LOOKING * self.budget.seconds
-        if done == before or not due:
+        due = done in (1, before) or now - self.planned >= LOOKING * self.budget.seconds
+        if not due or (after := self._length(done, before)) == done:
             return None
-        after = self._length(done, before)
         self._plan(done, after)
-        if before == after:
-            return None
-        pace = "slower" if after < before else "faster"
-        return Notice(f"{pace} than planned: {after} epochs instead of {before}")
+        return self._told_anew(after)
+
+    def left(self) -> float:
+        """Seconds from now to the last file, as planned."""
+        sizes = self.job.train.sizes[len(self.job.history) :]
+        epochs = sum(self.work.epoch(size, self.costs) for size in sizes)
+        return epochs + self.work.ending(self.costs)
 
     def verdict(self) -> Notice:
         """What the run took, against the budget and the forecast; to be asked for at its end."""
@@ -195,6 +201,15 @@ class Pace:
             f"ended after {clock(took)} of {clock(self.budget.seconds)}; the first forecast was "
             f"off by {took / self.forecast - 1:+.1%}"
         )
+
+    def _told_anew(self, epochs: int) -> Notice | None:
+        """A number of epochs that a person would call another one."""
+        before = self.told
+        if abs(epochs - before) <= TELLING * before:
+            return None
+        self.told = epochs
+        pace = "slower" if epochs < before else "faster"
+        return Notice(f"{pace} than planned: {epochs} epochs instead of {before}")
 
     def _for_epochs(self) -> float:
         """Seconds from now to the last epoch's end."""
@@ -206,11 +221,14 @@ class Pace:
         seconds, whole, rest = self._for_epochs(), self.budget.seconds, epochs - done
         least, most = (self.work.epoch(size, self.costs) for size in (self.start, self.largest))
         settling = done == 1 or self.looked < SETTLING * whole
-        if settling or seconds - rest * most > IDLE * whole:
-            past = sum(self.work.epoch(one.image_size, self.costs) for one in self.job.history)
-            planned = plan_epochs(self.start, self.final, self.work, self.costs, past + seconds)
-            rest = max(planned - done, math.ceil(seconds / most))
-        return done + max(1, min(rest, int(seconds / least)))
+        # Half an epoch more than another one takes, or noise would add it and take it away again.
+        idle = seconds - rest * most > IDLE * whole and seconds > (rest + 1.5) * least
+        if settling or idle:
+            sizes = self.start, self.final
+            rest = plan_epochs(*sizes, self.work, self.costs, seconds, done) - done
+            rest = max(rest, math.ceil(seconds / most))
+        # The last even where there is no time: without it the learning rate would not come down.
+        return done + max(min(1, epochs - done), min(rest, int(seconds / least)))
 
     def _plan(self, done: int, epochs: int) -> None:
         self.planned = self.budget.spent()

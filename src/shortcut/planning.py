@@ -1,7 +1,8 @@
 """A training that ends in time: what is worth training in so many seconds, and in which sizes.
 
 The network, its sizes and the number of epochs are chosen before the training. After each epoch the
-sizes of those to come are chosen anew, so that a forecast that was wrong costs pixels, not minutes.
+sizes of those to come are chosen anew, so that a forecast that was wrong costs pixels, not minutes;
+only where pixels do not suffice, epochs.
 """
 
 from bisect import bisect_right
@@ -98,19 +99,22 @@ def forecast(job: Job, work: Work) -> float:
     return sum(work.epoch(size, costs) for size in job.train.sizes) + work.ending(costs)
 
 
-def plan_epochs(start: int, final: int, work: Work, costs: Costs, seconds: float) -> int:
-    """How many epochs fit into `seconds`, growing from `start` to `final` pixels; at least one."""
+def plan_epochs(
+    start: int, final: int, work: Work, costs: Costs, seconds: float, done: int = 0
+) -> int:
+    """How many epochs there can be in all, growing from `start` to `final` pixels, if those after
+    the first `done` are to fit into `seconds`; at least one of them."""
     price = cache(lambda size: work.epoch(size, costs))
 
-    def cost(epochs: int) -> float:
-        return sum(map(price, growing_sizes(epochs, start, final)))
+    def cost(more: int) -> float:
+        return sum(map(price, growing_sizes(done + more, start, final)[done:]))
 
     # Of short epochs there are thousands: to count them would take longer than some of them.
     least = 1
     while cost(2 * least) <= seconds:
         least *= 2
     more = range(least + 1, 2 * least)
-    return least + bisect_right(more, seconds, key=cost)
+    return done + least + bisect_right(more, seconds, key=cost)
 
 
 def fill_time(

@@ -14,7 +14,6 @@ from shortcut.events import Notice
 from shortcut.job import Job
 from shortcut.models import ResNet
 from shortcut.models.work import multiply_adds
-from shortcut.outlook import seconds_left
 from shortcut.precision import EXACT, Precision, choose_precision
 
 DATA_BOUND = 0.1
@@ -45,10 +44,9 @@ def measure_speed(
     return Speed(max(choice.images_per_second.values()), batch_size / seconds)
 
 
-def describe_bound(job: Job) -> Notice:
-    """What the last epoch was held back by, what would help, and how long the rest will take."""
+def describe_bound(job: Job, left: float) -> Notice:
+    """What the last epoch was held back by, what would help, and that `left` seconds are to go."""
     epoch = job.history[-1]
-    left = seconds_left(job)
     to_go = f"; about {clock(left)} to go" if left else ""
     waited = f"{epoch.waiting:.0%} of the time is waiting for pictures"
     if epoch.waiting <= DATA_BOUND:

@@ -40,7 +40,7 @@ def test_they_are_from_everywhere(opened: SimpleNamespace):
     """Not the first class alone."""
     seconds_to_read(samples_of(10_000), 64, threads=1)
     numbers = [int(path.stem) for path in opened.paths]
-    assert min(numbers) < 1000 and max(numbers) > 9000
+    assert max(numbers) - min(numbers) > 5000  # by chance less once in 200 million
 
 
 def test_of_large_ones_few_are_opened(opened: SimpleNamespace):
