@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from shortcut import costs as costs_module
 from shortcut.classifier import Classifier
-from shortcut.costs import UNSURE, Costs, Work, measure_costs, measure_moving
+from shortcut.costs import UNSURE, Costs, Work, measure_costs, measure_optimizers
 from shortcut.data.loaders import Batch, EvaluationLoader
 from shortcut.job import Job
 from shortcut.norms import SyncedNorm, sync_norms
@@ -58,7 +58,7 @@ def test_the_optimizer_is_timed_with_all_gradients(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(costs_module, "make_optimizer", spied)
     optim, names = read_recipe("balanced").optim, ("resnet20", "resnet18_pool32")
-    seconds = measure_moving(names, optim, 2, torch.device("cpu"))
+    seconds = measure_optimizers(names, optim, 2, torch.device("cpu"))
     assert found == [True] * 4
     assert seconds.keys() == set(names) and min(seconds.values()) > 0
 

@@ -179,13 +179,13 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
 def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
     asked: dict[str, object] = {}
 
-    def choose_level(rate, work, seconds, classes, batch, moving):
+    def choose_level(rate, work, seconds, classes, batch, optimizer_seconds):
         asked.update(locals())
         return LEVELS[1]
 
     monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
     monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.1 * len(samples))
-    monkeypatch.setattr(module, "measure_moving", lambda names, *_: dict.fromkeys(names, 0.05))
+    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.05))
     monkeypatch.setattr(module, "choose_level", choose_level)
     FakeBudget.now = 10.0
     samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
@@ -198,7 +198,7 @@ def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
     assert asked["work"] == Work(1000, 50, 200)
     assert asked["seconds"] == pytest.approx(600 * 0.99 - 10 - 125)
     assert asked["batch"] == 2 * planned.train.batch_size == 128
-    assert asked["moving"] == {level.model: 0.05 for level in LEVELS}
+    assert asked["optimizer_seconds"] == {level.model: 0.05 for level in LEVELS}
     assert (planned.model.name, planned.data.image_size) == (LEVELS[1].model, LEVELS[1].tested)
 
 

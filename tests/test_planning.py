@@ -37,14 +37,18 @@ WORK = st.builds(
 )
 
 
-MOVING = {level.model: 0.0 for level in LEVELS}
+NO_OPTIMIZER = {level.model: 0.0 for level in LEVELS}
 """An optimizer that takes no time."""
 
 
 def level_for(
-    rate: float, work: Work, seconds: float, batch: int = 128, moving: Mapping[str, float] = MOVING
+    rate: float,
+    work: Work,
+    seconds: float,
+    batch: int = 128,
+    optimizer_seconds: Mapping[str, float] = NO_OPTIMIZER,
 ) -> Level:
-    return choose_level(rate, work, seconds, 2, batch, moving)
+    return choose_level(rate, work, seconds, 2, batch, optimizer_seconds)
 
 
 def total(sizes: list[int], work: Work, costs: Costs) -> float:
@@ -112,10 +116,11 @@ def test_few_pictures_are_seen_more_often_before_a_larger_network_is_taken():
 
 def test_an_optimizer_that_takes_longer_than_the_pictures_leaves_less_for_them():
     """Muon moves the weights of 300 pictures 19 times an epoch: 46 ms each on two cores."""
-    few, slow = Work(300, 30, 0), dict.fromkeys(MOVING, 0.046)
+    few, slow = Work(300, 30, 0), dict.fromkeys(NO_OPTIMIZER, 0.046)
     times = range(100, 4000, 300)
     pairs = [
-        [LEVELS.index(level_for(3e10, few, s, 16, how)) for how in (MOVING, slow)] for s in times
+        [LEVELS.index(level_for(3e10, few, s, 16, how)) for how in (NO_OPTIMIZER, slow)]
+        for s in times
     ]
     assert all(busy <= idle for idle, busy in pairs)
     assert any(busy < idle for idle, busy in pairs)

@@ -79,7 +79,7 @@ class Work:
         return CLOSING + self.opening + measured
 
 
-def measure_moving(
+def measure_optimizers(
     names: Collection[str], settings: OptimSettings, classes: int, device: torch.device
 ) -> dict[str, float]:
     """Seconds of an optimizer's step on this machine, for each network of `names`."""

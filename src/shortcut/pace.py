@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from shortcut.budget import Budget, clock
-from shortcut.costs import CLOSING, Work, measure_costs, measure_moving
+from shortcut.costs import CLOSING, Work, measure_costs, measure_optimizers
 from shortcut.data.cache import Keeping
 from shortcut.data.forecast import seconds_to_read
 from shortcut.data.samples import Sample
@@ -61,10 +61,10 @@ def choose_by_budget(
     # As if none were stored: a budget should choose the same network the second time.
     reading = sum(forecast_reading(parts, recipe).values())
     names = {level.model for level in LEVELS}
-    moving = measure_moving(names, recipe.optim, classes, world.device)
+    optimizer_seconds = measure_optimizers(names, recipe.optim, classes, world.device)
     batch = max(choose_batch(work.train, batch), 2 * world.size)
     step = batch * recipe.train.accumulate
-    level = choose_level(rate, work, budget.left() - reading, classes, step, moving)
+    level = choose_level(rate, work, budget.left() - reading, classes, step, optimizer_seconds)
     # A network to be compiled is tested once more, as it will be.
     planned = _at_level(recipe, level, batch)
     return planned, None if recipe.train.compile else choice

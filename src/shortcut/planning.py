@@ -53,7 +53,7 @@ def choose_level(
     seconds: float,
     classes: int,
     batch: int,
-    moving: Mapping[str, float],
+    optimizer_seconds: Mapping[str, float],
 ) -> Level:
     """The most demanding level that sees enough pictures in `seconds`.
 
@@ -62,8 +62,8 @@ def choose_level(
             (so a third of what it does in all).
         seconds: for the training alone.
         batch: pictures of an optimizer's step.
-        moving: seconds in which the optimizer moves the weights of each network, once a step: with
-            Muon and small batches longer than the pictures take.
+        optimizer_seconds: of a step of the optimizer, by network: with Muon and small batches it
+            takes longer than the pictures.
     """
     steps = -(-work.train // batch)
     for level in reversed(LEVELS[1:]):
@@ -75,7 +75,7 @@ def choose_level(
         needed = sum(work.train * (small + part * (large - small)) for part in share)
         needed += len(sizes) * work.val * large / 3
         # Processes share the pictures; each moves all weights.
-        if needed / work.processes + len(sizes) * steps * moving[level.model] <= seconds:
+        if needed / work.processes + len(sizes) * steps * optimizer_seconds[level.model] <= seconds:
             return level
     return LEVELS[0]
 
