@@ -70,7 +70,7 @@ def test_a_flat_picture_stays_flat(size: int):
 def test_a_loader_gives_the_batches_of_a_cpu():
     noise = np.random.default_rng(0)
     pictures = InMemory([noise.integers(0, 256, (30 + n, 40, 3), np.uint8) for n in range(10)])
-    settings = AugmentSettings(crop=ResizedCrop(name="resized"))
+    settings = AugmentSettings(crop=ResizedCrop(name="resized"), random_erasing=0.5)
     rest = (list(range(10)), settings, Preprocess(24, 28), 4, [16, 24], 5, 1)
     usual = TrainingLoader(pictures, *rest)
     resident = TrainingLoader(Resident(pictures, CPU), *rest)
@@ -88,10 +88,12 @@ def test_pictures_go_to_a_gpu_that_has_room(monkeypatch: pytest.MonkeyPatch):
     many = InMemory([np.zeros((50, 60, 3), np.uint8)] * 2)
     resized = AugmentSettings(crop=ResizedCrop(name="resized"))
     shift = AugmentSettings(crop=ShiftCrop(name="shift"))
+    changed = AugmentSettings(crop=ResizedCrop(name="resized"), trivial_augment=0.1)
     gpu = torch.device("cuda")
     for pictures, settings, device in (
         (few, resized, CPU),
         (few, shift, gpu),
+        (few, changed, gpu),
         (many, resized, gpu),
     ):
         assert module.reside(pictures, settings, device) is pictures

@@ -135,7 +135,15 @@ SGD = SgdSettings(name="sgd", momentum=0.8)
 OPTIONS = TrainSettings(
     epochs=1, accumulate=4, label_smoothing=0.1, clip_norm=1.0, ema_decay=0.99, patience=1
 )
-MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_scale=0.5)
+MIXED = AugmentSettings(
+    crop=NoCrop(),
+    flip=False,
+    trivial_augment=0.5,
+    random_erasing=0.1,
+    mixup=0.2,
+    cutmix=1.0,
+    start_scale=0.5,
+)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +168,9 @@ MIXED = AugmentSettings(crop=NoCrop(), flip=False, mixup=0.2, cutmix=1.0, start_
         (
             Recipe(augment=MIXED),
             [
-                "middle square of 128 px, growing from 64 to 128 px over the epochs, mixup 0.2, "
-                "cutmix 1"
+                "middle square of 128 px, growing from 64 to 128 px over the epochs, "
+                "TrivialAugment of 50% of the views, random erasing of 10% of the views, "
+                "mixup 0.2, cutmix 1"
             ],
         ),
         (Recipe(model=ModelSettings(weights="imagenet")), ["starting from ImageNet weights"]),

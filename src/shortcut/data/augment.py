@@ -1,4 +1,5 @@
-"""Training views: which part of a picture is cut out and whether it is mirrored.
+"""Training views: which part of a picture is cut out, whether it is mirrored, and what else is
+changed.
 
 Every choice is a pure function of (seed, epoch, index), so it does not matter which thread or
 process makes a view, in what order, or whether the run was interrupted in between.
@@ -13,10 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortcut.data.preprocess import Pixels, Preprocess
+from shortcut.data.trivial import change_trivially
 from shortcut.settings import AugmentSettings, ResizedCrop, ShiftCrop
 
 Draws = NDArray[np.float64]
-"""Five numbers from 0 to 1 that decide a view: area, proportion, left, top, mirrored."""
+"""Numbers from 0 to 1 that decide a view: area, proportion, left, top, mirrored; then whether it is
+changed, and the three of `change_trivially`; then the five of `erase`."""
+CUTTING, CHANGING, ERASING = 5, 4, 5
+"""How many of each."""
 
 GRID = 8
 """Sizes grow by so many pixels."""
@@ -30,12 +35,15 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 
 
 def epoch_draws(count: int, seed: int, epoch: int) -> Draws:
-    """(count, 5): a row for each picture, the same whatever `count` is.
+    """(count, 14): a row for each picture, the same whatever `count` is.
 
     All at once, because a generator for each picture would take 11 us, a tenth of its view.
     """
-    # The third number tells this stream from `epoch_order`'s; a zero would not.
-    return np.random.default_rng((seed, epoch, 2)).random((count, 5))
+    # The third number tells these streams from `epoch_order`'s; a zero would not. Each has a stream
+    # of its own, so that new numbers leave old ones as they are.
+    parts = zip((2, 3, 4), (CUTTING, CHANGING, ERASING), strict=True)
+    streams = (np.random.default_rng((seed, epoch, key)).random((count, n)) for key, n in parts)
+    return np.hstack(tuple(streams))
 
 
 def growing_sizes(epochs: int, start: int, final: int, growing: float = GROWING) -> list[int]:
@@ -59,7 +67,7 @@ def training_views(
     size: int,
     draws: Draws,
 ) -> Tensor:
-    """One augmented view of each picture.
+    """One augmented view of each picture, from which nothing is erased yet.
 
     Args:
         pictures: (height, width, 3) uint8 each, upright.
@@ -78,6 +86,9 @@ def training_views(
         _resize_into(view, _choose_part(pixels, settings, evaluation, numbers))
         if settings.flip and numbers[4] < 0.5:
             view.copy_(view.flip(3))
+        if numbers[CUTTING] < settings.trivial_augment:
+            pixels = view[0].permute(1, 2, 0).numpy()
+            pixels[:] = change_trivially(pixels, numbers[CUTTING + 1 :])
     return views.permute(0, 2, 3, 1)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shortcut.data.augment import epoch_draws, epoch_order, training_views
+from shortcut.data.augment import ERASING, Draws, epoch_draws, epoch_order, training_views
 from shortcut.data.cache import Pictures
+from shortcut.data.erasing import erase
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.data.resident import Resident
 from shortcut.data.samples import Sample
@@ -85,12 +86,10 @@ class TrainingLoader:
         draws = epoch_draws(count, self.seed, epoch)
 
         def views(indices: Sequence[int]) -> Tensor:
-            rows, crop = draws[list(indices)], self.augment.crop
-            if isinstance(self.pictures, Resident):
-                assert isinstance(crop, ResizedCrop)  # `reside` saw to it
-                return self.pictures.views(indices, crop, self.augment.flip, side, rows)
-            pictures = [self.pictures[index] for index in indices]
-            return training_views(pictures, self.augment, self.preprocess, side, rows)
+            rows = draws[list(indices)]
+            made = self._views(indices, side, rows)
+            share, mean = self.augment.random_erasing, self.preprocess.mean
+            return erase(made, share, mean, rows[:, -ERASING:])
 
         order = epoch_order(count, self.seed, epoch)
         size = self.batch_size
@@ -98,6 +97,14 @@ class TrainingLoader:
         shares = [_share(indices, self.rank, self.size) for indices in lists]
         threads = 0 if isinstance(self.pictures, Resident) else self.threads
         return _batches(shares, views, self.labels, threads)
+
+    def _views(self, indices: Sequence[int], side: int, rows: Draws) -> Tensor:
+        if isinstance(self.pictures, Resident):
+            crop = self.augment.crop
+            assert isinstance(crop, ResizedCrop)  # `reside` saw to it
+            return self.pictures.views(indices, crop, self.augment.flip, side, rows)
+        pictures = [self.pictures[index] for index in indices]
+        return training_views(pictures, self.augment, self.preprocess, side, rows)
 
 
 @dataclass(frozen=True)

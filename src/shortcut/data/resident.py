@@ -103,8 +103,9 @@ class Resident:
 
 def reside(pictures: Pictures, settings: AugmentSettings, device: torch.device) -> Pictures:
     """The pictures in the memory of `device`, if that is a GPU with room for them and views are
-    random parts; else as they are."""
-    if device.type != "cuda" or not isinstance(settings.crop, ResizedCrop):
+    random parts that Pillow does not change; else as they are."""
+    parts = isinstance(settings.crop, ResizedCrop) and not settings.trivial_augment
+    if device.type != "cuda" or not parts:
         return pictures
     free, _ = torch.cuda.mem_get_info(device)
     needed = sum(pictures[index].nbytes for index in range(len(pictures)))

@@ -141,6 +141,10 @@ def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str
     )
 
 
+def _of_views(change: str, share: float, say: Say) -> str:
+    return say(f"{change} of {share:.0%} of the views", f"{share:.0%} 的视图使用{change}")
+
+
 def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
     start, final = round(size * augment.start_scale), round(size * augment.final_scale)
     options = [
@@ -151,6 +155,11 @@ def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
                 f"growing from {start} to {final} px over the epochs",
                 f"图像边长随轮次由 {start} 增至 {final} 像素",
             ),
+        ),
+        (augment.trivial_augment > 0, _of_views("TrivialAugment", augment.trivial_augment, say)),
+        (
+            augment.random_erasing > 0,
+            _of_views(say("random erasing", "随机擦除"), augment.random_erasing, say),
         ),
         (augment.mixup > 0, f"mixup {augment.mixup:g}"),
         (augment.cutmix > 0, f"cutmix {augment.cutmix:g}"),
