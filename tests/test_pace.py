@@ -179,7 +179,7 @@ def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
 def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
     asked: dict[str, object] = {}
 
-    def choose_level(rate, work, seconds, classes, batch, optimizer_seconds):
+    def choose_level(estimate, seconds):
         asked.update(locals())
         return LEVELS[1]
 
@@ -194,12 +194,30 @@ def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
     planned, choice = choose_by_budget(recipe, parts, ALONE, FakeBudget(600, 0.0))
     base = create_model(LEVELS[0].model, num_classes=2)
     assert choice == Choice(BF16, {"bf16": 100.0})
-    assert asked["rate"] == 100 * multiply_adds(base, LEVELS[0].final)
-    assert asked["work"] == Work(1000, 50, 200)
+    estimate = asked["estimate"]
+    assert estimate.rate == 100 * multiply_adds(base, LEVELS[0].final)
+    assert estimate.work == Work(1000, 50, 200)
     assert asked["seconds"] == pytest.approx(600 * 0.99 - 10 - 125)
-    assert asked["batch"] == 2 * planned.train.batch_size == 128
-    assert asked["optimizer_seconds"] == {level.model: 0.05 for level in LEVELS}
+    assert estimate.batch == 2 * planned.train.batch_size == 128
+    assert estimate.optimizer_seconds == {level.model: 0.05 for level in LEVELS}
     assert (planned.model.name, planned.data.image_size) == (LEVELS[1].model, LEVELS[1].tested)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "flip", "share"),
+    [(2, True, 0.0), (60, True, 1.0), (60, False, 0.0)],
+    ids=["few epochs", "many", "many of pictures that may not be mirrored"],
+)
+def test_pictures_that_are_seen_often_are_changed(minutes, flip, share, monkeypatch):
+    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
+    monkeypatch.setattr(module, "seconds_to_read", lambda *_, **__: 0.0)
+    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.0))
+    FakeBudget.now = 0.0
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
+    changes = {"augment.flip": flip, "data.mirror_below": 0.0}
+    recipe, budget = read_recipe("balanced", changes), FakeBudget(60 * minutes, 0.0)
+    planned, _ = choose_by_budget(recipe, {"train": samples}, ALONE, budget)
+    assert planned.augment.trivial_augment == share
 
 
 def test_a_planned_batch_has_two_pictures_for_each_process(monkeypatch):

@@ -17,6 +17,7 @@ from shortcut.planning import (
     LEVELS,
     SMALLEST_BATCH,
     STEPS,
+    Estimate,
     Level,
     choose_batch,
     choose_level,
@@ -48,7 +49,7 @@ def level_for(
     batch: int = 128,
     optimizer_seconds: Mapping[str, float] = NO_OPTIMIZER,
 ) -> Level:
-    return choose_level(rate, work, seconds, 2, batch, optimizer_seconds)
+    return choose_level(Estimate(rate, work, 2, batch, optimizer_seconds), seconds)
 
 
 def total(sizes: list[int], work: Work, costs: Costs) -> float:
@@ -105,6 +106,14 @@ def test_more_time_chooses_a_level_that_is_no_lower():
     found = [LEVELS.index(level_for(3e10, work, seconds)) for seconds in times]
     assert found == sorted(found)
     assert found[0] == 0 and found[-1] == len(LEVELS) - 1
+
+
+@pytest.mark.parametrize("level", [LEVELS[1], LEVELS[-1]], ids=["small", "large"])
+@pytest.mark.parametrize("epochs", [12, 200])
+def test_epochs_are_estimated_by_what_they_take(epochs, level):
+    estimate = Estimate(3e10, Work(900, 50, 0), 2, 64, dict.fromkeys(NO_OPTIMIZER, 0.01))
+    found = estimate.epochs(level, estimate.seconds(level, epochs))
+    assert found == pytest.approx(epochs, rel=0.1)
 
 
 def test_few_pictures_are_seen_more_often_before_a_larger_network_is_taken():

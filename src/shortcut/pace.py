@@ -17,6 +17,8 @@ from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.planning import (
     LEVELS,
+    OFTEN,
+    Estimate,
     Level,
     choose_batch,
     choose_level,
@@ -64,9 +66,11 @@ def choose_by_budget(
     optimizer_seconds = measure_optimizers(names, recipe.optim, classes, world.device)
     batch = max(choose_batch(work.train, batch), 2 * world.size)
     step = batch * recipe.train.accumulate
-    level = choose_level(rate, work, budget.left() - reading, classes, step, optimizer_seconds)
+    estimate = Estimate(rate, work, classes, step, optimizer_seconds)
+    level = choose_level(estimate, budget.left() - reading)
+    often = estimate.epochs(level, budget.left() - reading) >= OFTEN
     # A network to be compiled is tested once more, as it will be.
-    planned = _at_level(recipe, level, batch)
+    planned = _at_level(recipe, level, batch, often=often)
     return planned, None if recipe.train.compile else choice
 
 
@@ -123,16 +127,19 @@ def describe_forecast(job: Job, work: Work) -> Notice:
     )
 
 
-def _at_level(recipe: Recipe, level: Level, batch: int) -> Recipe:
-    scales = {
+def _at_level(recipe: Recipe, level: Level, batch: int, *, often: bool) -> Recipe:
+    augment: dict[str, float] = {
         "start_scale": level.start / level.tested,
         "final_scale": level.final / level.tested,
     }
+    # Where left must not become right, what is upright must not be turned either.
+    if often and recipe.augment.flip:
+        augment["trivial_augment"] = 1.0
     return recipe.model_copy(
         update={
             "model": recipe.model.model_copy(update={"name": level.model, "stem": "standard"}),
             "data": recipe.data.model_copy(update={"image_size": level.tested}),
-            "augment": recipe.augment.model_copy(update=scales),
+            "augment": recipe.augment.model_copy(update=augment),
             "train": recipe.train.model_copy(update={"batch_size": batch}),
         }
     )
@@ -169,10 +176,11 @@ class Pace:
     def describe(self) -> Notice:
         """The plan in one line."""
         recipe, sizes = self.job.recipe, self.job.train.sizes
+        changed = ", views changed by TrivialAugment" if recipe.augment.trivial_augment else ""
         return Notice(
             f"plan: {recipe.model.name}, {len(sizes)} epoch(s) of {sizes[0]} to {sizes[-1]} px in "
-            f"batches of {recipe.train.batch_size}, measured at {recipe.data.image_size} px; "
-            f"forecast {clock(self.forecast)} of {clock(self.budget.seconds)}"
+            f"batches of {recipe.train.batch_size}{changed}, measured at {recipe.data.image_size} "
+            f"px; forecast {clock(self.forecast)} of {clock(self.budget.seconds)}"
         )
 
     def adjust(self, epoch: EpochEnd) -> Notice | None:

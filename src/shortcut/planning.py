@@ -21,6 +21,12 @@ STEPS, SMALLEST_BATCH = 15, 16
 """With fewer steps an epoch a small set of pictures would be seen often and learnt slowly; with
 smaller batches Muon would take longer than the pictures (docs/experiments.md)."""
 
+OFTEN = 30
+"""Epochs from which on views are changed by TrivialAugment: with as many a network begins to know
+its pictures by heart, with half of them it learns more from plain ones (docs/experiments.md)."""
+USUAL = 24
+"""Epochs whose mean is taken for one, where it is not known yet how many there will be."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -47,35 +53,45 @@ LEVELS = (
 )
 
 
-def choose_level(
-    rate: float,
-    work: Work,
-    seconds: float,
-    classes: int,
-    batch: int,
-    optimizer_seconds: Mapping[str, float],
-) -> Level:
-    """The most demanding level that sees enough pictures in `seconds`.
+@dataclass(frozen=True)
+class Estimate:
+    """What a training takes on this machine, by multiply-adds: no network but one was timed yet."""
 
-    Args:
-        rate: multiply-adds a second of a training's forward passes in one process on this machine
-            (so a third of what it does in all).
-        seconds: for the training alone.
-        batch: pictures of an optimizer's step.
-        optimizer_seconds: of a step of the optimizer, by network: with Muon and small batches it
-            takes longer than the pictures.
-    """
-    steps = -(-work.train // batch)
-    for level in reversed(LEVELS[1:]):
-        model = create_model(level.model, num_classes=classes)
-        small, large = (multiply_adds(model, size) / rate for size in (level.start, level.final))
-        epochs = -(-level.pictures // work.train)
+    rate: float
+    """Multiply-adds a second of a training's forward passes in one process (so a third of what it
+    does in all)."""
+    work: Work
+    classes: int
+    batch: int
+    """Pictures of an optimizer's step."""
+    optimizer_seconds: Mapping[str, float]
+    """Of a step of the optimizer, by network: with Muon and small batches it takes longer than the
+    pictures."""
+
+    def seconds(self, level: Level, epochs: int) -> float:
+        """Of so many epochs, each with its validation."""
+        work, model = self.work, create_model(level.model, num_classes=self.classes)
+        small, large = (
+            multiply_adds(model, size) / self.rate for size in (level.start, level.final)
+        )
         sizes = growing_sizes(epochs, level.start, level.final)
         share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
-        needed = sum(work.train * (small + part * (large - small)) for part in share)
-        needed += len(sizes) * work.val * large / 3
+        pictures = sum(work.train * (small + part * (large - small)) for part in share)
+        pictures += epochs * work.val * large / 3
         # Processes share the pictures; each moves all weights.
-        if needed / work.processes + len(sizes) * steps * optimizer_seconds[level.model] <= seconds:
+        steps = epochs * -(-work.train // self.batch)
+        return pictures / work.processes + steps * self.optimizer_seconds[level.model]
+
+    def epochs(self, level: Level, seconds: float) -> float:
+        """About so many fit into `seconds`."""
+        return seconds * USUAL / self.seconds(level, USUAL)
+
+
+def choose_level(estimate: Estimate, seconds: float) -> Level:
+    """The most demanding level that sees enough pictures in `seconds`, which are for the training
+    alone."""
+    for level in reversed(LEVELS[1:]):
+        if estimate.seconds(level, -(-level.pictures // estimate.work.train)) <= seconds:
             return level
     return LEVELS[0]
 
