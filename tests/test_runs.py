@@ -47,6 +47,7 @@ FILES = {
     "results.csv",
     "resume",
     "split.csv",
+    "views.jpg",
 }
 
 

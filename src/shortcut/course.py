@@ -10,6 +10,7 @@ from shortcut.checks import checking_shortly, finding_table, tell_findings
 from shortcut.conclusion import Outcome, conclude
 from shortcut.data.cache import Keeping
 from shortcut.data.samples import Source
+from shortcut.data.sheet import draw_views
 from shortcut.data.sources import default_cache
 from shortcut.description import describing
 from shortcut.disk import remove_halves, write_whole
@@ -103,6 +104,8 @@ def begin(
                 yield run.noted(pace.describe().text)
             elif job.tested:
                 yield run.noted(describe_forecast(job, work).text)
+            write_whole(folder / "views.jpg", draw_views(job.train))
+            yield Saved("training views", folder / "views.jpg")
         except BaseException:
             # Nothing has been trained: an empty run folder would only be in the way of the next.
             clear_run_folder(folder)

@@ -77,6 +77,7 @@ def writing_report(
         confusions=confusions,
         remarks=_remarks(record, best, decisive, lang),
         findings=_findings(folder, say),
+        views=_views(folder),
         facts=fact_rows(record, say),
         repeat=_repeat(folder, facts, record, say),
         recipe=(folder / "recipe.yaml").read_text("utf-8"),
@@ -123,6 +124,7 @@ def draw_progress(folder: Path, facts: Facts, history: Sequence[EpochEnd], lang:
         confusions=(),
         remarks=[read_curve(history).sentence(lang)],
         findings=_findings(folder, speak(lang)),
+        views=_views(folder),
         facts=(),
         repeat=(),
         recipe=(folder / "recipe.yaml").read_text("utf-8"),
@@ -148,6 +150,14 @@ class LivePage:
             draw_progress(self.folder, self.facts, self.job.history, self.facts.lang)
         self.when = time.monotonic()
         self.cost = self.when - begun
+
+
+def _views(folder: Path) -> bytes:
+    """Some training views; empty where nobody drew them."""
+    try:
+        return (folder / "views.jpg").read_bytes()
+    except OSError:
+        return b""
 
 
 def _findings(folder: Path, say: Say) -> "list[Found] | None":

@@ -81,24 +81,30 @@ class TrainingLoader:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, counted from 0, from the `first` on."""
-        side = self.sizes[epoch]
-        count = len(self.labels)
-        draws = epoch_draws(count, self.seed, epoch)
-
-        def views(indices: Sequence[int]) -> Tensor:
-            rows = draws[list(indices)]
-            made = self._views(indices, side, rows)
-            share, mean = self.augment.random_erasing, self.preprocess.mean
-            return erase(made, share, mean, rows[:, -ERASING:])
-
+        count, size = len(self.labels), self.batch_size
         order = epoch_order(count, self.seed, epoch)
-        size = self.batch_size
         lists = [order[i * size : (i + 1) * size] for i in range(first, len(self))]
         shares = [_share(indices, self.rank, self.size) for indices in lists]
         threads = 0 if isinstance(self.pictures, Resident) else self.threads
-        return _batches(shares, views, self.labels, threads)
+        return _batches(shares, self._maker(epoch), self.labels, threads)
 
-    def _views(self, indices: Sequence[int], side: int, rows: Draws) -> Tensor:
+    def views(self, epoch: int, indices: Sequence[int]) -> Tensor:
+        """The pictures at `indices` as an epoch sees them, (N, side, side, 3) uint8."""
+        return self._maker(epoch)(indices)
+
+    def _maker(self, epoch: int) -> Callable[[Sequence[int]], Tensor]:
+        """What makes an epoch's views."""
+        side = self.sizes[epoch]
+        draws = epoch_draws(len(self.labels), self.seed, epoch)
+        share, mean = self.augment.random_erasing, self.preprocess.mean
+
+        def make(indices: Sequence[int]) -> Tensor:
+            rows = draws[list(indices)]
+            return erase(self._cut(indices, side, rows), share, mean, rows[:, -ERASING:])
+
+        return make
+
+    def _cut(self, indices: Sequence[int], side: int, rows: Draws) -> Tensor:
         if isinstance(self.pictures, Resident):
             crop = self.augment.crop
             assert isinstance(crop, ResizedCrop)  # `reside` saw to it

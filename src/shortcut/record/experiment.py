@@ -27,6 +27,7 @@ CHINESE_FILES = {
     "log.txt": "逐行日志",
     "events.jsonl": "供程序读取的事件记录",
     "results.csv": "每轮一行的指标",
+    "views.jpg": "部分训练图片：测试时的样子，以及各轮训练看到的样子",
     "curves.png": "损失、准确率与学习率曲线",
     "confusion_matrix.png": "混淆矩阵图",
     "confusion_matrix.csv": "混淆矩阵数据",

@@ -59,6 +59,8 @@ class Report:
     """Command, versions, hashes."""
     recipe: str
     """As YAML."""
+    views: bytes = b""
+    """Some training views, as a JPEG; empty where there are none."""
     notices: Sequence[str] = ()
     """What the program told while it ran."""
     contradicted: int = 0
@@ -88,6 +90,7 @@ def render_report(report: Report, lang: Lang = "en") -> str:
         "curves": _address(report.curves),
         "parts": [_row(part, found.scores, say) for part, found in report.measured.items()],
         "confusions": [_confusion(one, say) for one in report.confusions],
+        "views": picture_address(report.views) if report.views else None,
         "findings": report.findings,
         "facts": report.facts,
         "repeat": report.repeat,
