@@ -33,6 +33,8 @@ ROWS: dict[str, Changes] = {
     "measured at the size of the last epoch": {"augment.final_scale": 1.0, "data.image_size": 112},
     "batches of 64": {"train.batch_size": 64},
     "mixup 0.2": {"augment.mixup": 0.2},
+    "TrivialAugment": {"augment.trivial_augment": 1.0},
+    "random erasing of a quarter": {"augment.random_erasing": 0.25},
 }
 FEWER = {"ResNet-18 of full width, a third of the epochs": 3}
 

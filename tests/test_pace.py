@@ -204,18 +204,24 @@ def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("minutes", "flip", "share"),
-    [(2, True, 0.0), (60, True, 1.0), (60, False, 0.0)],
-    ids=["few epochs", "many", "many of pictures that may not be mirrored"],
+    ("minutes", "named", "share"),
+    [
+        (2, {}, None),
+        (60, {}, 1.0),
+        (60, {"augment.flip": False, "data.mirror_below": 0.0}, None),
+        (60, {"augment.trivial_augment": 0.0}, 0.0),
+        (60, {"augment.trivial_augment": 0.5}, 0.5),
+        (2, {"augment.trivial_augment": 0.5}, 0.5),
+    ],
+    ids=["few epochs", "many", "not to be mirrored", "none asked", "half", "half, few epochs"],
 )
-def test_pictures_that_are_seen_often_are_changed(minutes, flip, share, monkeypatch):
+def test_pictures_that_are_seen_often_are_changed(minutes, named, share, monkeypatch):
     monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
     monkeypatch.setattr(module, "seconds_to_read", lambda *_, **__: 0.0)
     monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.0))
     FakeBudget.now = 0.0
     samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
-    changes = {"augment.flip": flip, "data.mirror_below": 0.0}
-    recipe, budget = read_recipe("balanced", changes), FakeBudget(60 * minutes, 0.0)
+    recipe, budget = read_recipe("balanced", named), FakeBudget(60 * minutes, 0.0)
     planned, _ = choose_by_budget(recipe, {"train": samples}, ALONE, budget)
     assert planned.augment.trivial_augment == share
 

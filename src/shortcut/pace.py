@@ -133,7 +133,7 @@ def _at_level(recipe: Recipe, level: Level, batch: int, *, often: bool) -> Recip
         "final_scale": level.final / level.tested,
     }
     # Where left must not become right, what is upright must not be turned either.
-    if often and recipe.augment.flip:
+    if often and recipe.augment.flip and recipe.augment.trivial_augment is None:
         augment["trivial_augment"] = 1.0
     return recipe.model_copy(
         update={

@@ -21,9 +21,9 @@ STEPS, SMALLEST_BATCH = 15, 16
 """With fewer steps an epoch a small set of pictures would be seen often and learnt slowly; with
 smaller batches Muon would take longer than the pictures (docs/experiments.md)."""
 
-OFTEN = 30
+OFTEN = 24
 """Epochs from which on views are changed by TrivialAugment: with as many a network begins to know
-its pictures by heart, with half of them it learns more from plain ones (docs/experiments.md)."""
+its pictures by heart; in 15 it still learns more from plain ones (docs/experiments.md)."""
 USUAL = 24
 """Epochs whose mean is taken for one, where it is not known yet how many there will be."""
 

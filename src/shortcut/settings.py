@@ -105,9 +105,10 @@ class AugmentSettings(Settings):
     )
     flip: bool = True
     """Mirror every other picture. Wrong for digits and text."""
-    trivial_augment: Annotated[float, Field(ge=0, le=1)] = 0.0
+    trivial_augment: Annotated[float, Field(ge=0, le=1)] | None = None
     """Share of the pictures that are turned, sheared, shifted or changed in colour, in one way and
-    by as much as chance has it (TrivialAugment, arXiv:2103.10158, changes all)."""
+    by as much as chance has it (TrivialAugment, arXiv:2103.10158, changes all). None: none, but a
+    budget that sees pictures often may change all."""
     random_erasing: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the pictures of which a rectangle is painted over (arXiv:1708.04896)."""
     mixup: NotNegative = 0.0

@@ -63,7 +63,7 @@ REST = st.fixed_dictionaries(
         "data.max_broken": share(),
         "data.workers": st.none() | st.integers(0, 64),
         "augment.flip": st.booleans(),
-        "augment.trivial_augment": st.floats(0, 1),
+        "augment.trivial_augment": st.none() | st.floats(0, 1),
         "augment.random_erasing": st.floats(0, 1),
         "augment.mixup": st.floats(0, 9),
         "train.epochs": st.integers(1, 10_000),

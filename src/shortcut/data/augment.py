@@ -81,12 +81,13 @@ def training_views(
     views = torch.empty(
         (len(pictures), 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last
     )
+    changed = settings.trivial_augment or 0.0
     for index, (pixels, numbers) in enumerate(zip(pictures, draws, strict=True)):
         view = views[index : index + 1]
         _resize_into(view, _choose_part(pixels, settings, evaluation, numbers))
         if settings.flip and numbers[4] < 0.5:
             view.copy_(view.flip(3))
-        if numbers[CUTTING] < settings.trivial_augment:
+        if numbers[CUTTING] < changed:
             pixels = view[0].permute(1, 2, 0).numpy()
             pixels[:] = change_trivially(pixels, numbers[CUTTING + 1 :])
     return views.permute(0, 2, 3, 1)

@@ -147,6 +147,7 @@ def _of_views(change: str, share: float, say: Say) -> str:
 
 def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
     start, final = round(size * augment.start_scale), round(size * augment.final_scale)
+    trivial = augment.trivial_augment or 0.0
     options = [
         (augment.flip, say("random mirroring", "随机水平翻转")),
         (
@@ -156,7 +157,7 @@ def _views(augment: AugmentSettings, size: int, say: Say) -> list[str]:
                 f"图像边长随轮次由 {start} 增至 {final} 像素",
             ),
         ),
-        (augment.trivial_augment > 0, _of_views("TrivialAugment", augment.trivial_augment, say)),
+        (trivial > 0, _of_views("TrivialAugment", trivial, say)),
         (
             augment.random_erasing > 0,
             _of_views(say("random erasing", "随机擦除"), augment.random_erasing, say),
