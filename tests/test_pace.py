@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from shortcut.events import EpochEnd, Notice
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.pace import Pace, check_reading, choose_by_budget
-from shortcut.planning import LEVELS
+from shortcut.planning import LEVELS, OFTEN
 from shortcut.precision import BF16, Choice
 from shortcut.recipe import read_recipe
 from shortcut.world import ALONE
@@ -223,6 +224,23 @@ def test_pictures_that_are_seen_often_are_changed(minutes, named, share, monkeyp
     samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
     recipe, budget = read_recipe("balanced", named), FakeBudget(60 * minutes, 0.0)
     planned, _ = choose_by_budget(recipe, {"train": samples}, ALONE, budget)
+    assert planned.augment.trivial_augment == share
+
+
+@pytest.mark.parametrize(
+    ("epochs", "device", "share"),
+    [(OFTEN - 0.1, "cpu", None), (OFTEN, "cpu", 1.0), (OFTEN, "meta", None)],
+)
+def test_often_is_so_many_epochs_and_a_processors_work(epochs, device, share, monkeypatch):
+    """`meta` stands for a GPU."""
+    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
+    monkeypatch.setattr(module, "seconds_to_read", lambda *_, **__: 0.0)
+    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.0))
+    monkeypatch.setattr(module.Estimate, "epochs", lambda *_: epochs)
+    FakeBudget.now = 0.0
+    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
+    world, recipe = replace(ALONE, device=torch.device(device)), read_recipe("balanced")
+    planned, _ = choose_by_budget(recipe, {"train": samples}, world, FakeBudget(600, 0.0))
     assert planned.augment.trivial_augment == share
 
 

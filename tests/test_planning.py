@@ -112,7 +112,8 @@ def test_more_time_chooses_a_level_that_is_no_lower():
 @pytest.mark.parametrize("epochs", [12, 200])
 def test_epochs_are_estimated_by_what_they_take(epochs, level):
     estimate = Estimate(3e10, Work(900, 50, 0), 2, 64, dict.fromkeys(NO_OPTIMIZER, 0.01))
-    found = estimate.epochs(level, estimate.seconds(level, epochs))
+    whole = estimate.seconds(level, epochs)
+    found = estimate.epochs(level, whole + CLOSING)
     assert found == pytest.approx(epochs, rel=0.1)
 
 

@@ -23,7 +23,7 @@ from shortcut.data import cache
 from shortcut.data.cache import Keeping
 from shortcut.data.sources import default_cache
 from shortcut.errors import RecipeError
-from shortcut.events import EpochEnd, Event, Measured, Notice
+from shortcut.events import EpochEnd, Event, Measured, Notice, Saved
 from shortcut.job import Job
 from shortcut.models.tensorfiles import read_tensors
 from shortcut.recipe import read_recipe
@@ -77,6 +77,20 @@ def test_a_run_folder_is_complete_and_the_data_untouched(tiny_photos: Path, tmp_
     saved = shortcut.load(outcome.folder / "best.safetensors")
     assert saved.recipe == recipe
     assert saved.metrics["val_accuracy"] == outcome.val.accuracy
+
+
+def test_a_sheet_that_cannot_be_drawn_ends_no_training_and_is_drawn_later(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, run = read_recipe(write_tiny_recipe(tmp_path)), tmp_path / "run"
+    with monkeypatch.context() as broken:
+        broken.setattr(course, "draw_views", lambda _: 1 / 0)
+        drain(training(tiny_photos, recipe, output=run))
+    assert {path.name for path in run.iterdir()} == FILES - {"views.jpg"}
+    events, _ = drain(resuming(run))
+    assert (run / "views.jpg").is_file()
+    saved = [event.what for event in events if isinstance(event, Saved)]
+    assert "training views" in saved
 
 
 def test_test_pictures_are_looked_at_once_and_do_not_choose(

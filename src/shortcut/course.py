@@ -1,5 +1,6 @@
 """The course of one training: prepared, trained from where it is, measured and described."""
 
+import contextlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,8 +105,6 @@ def begin(
                 yield run.noted(pace.describe().text)
             elif job.tested:
                 yield run.noted(describe_forecast(job, work).text)
-            write_whole(folder / "views.jpg", draw_views(job.train))
-            yield Saved("training views", folder / "views.jpg")
         except BaseException:
             # Nothing has been trained: an empty run folder would only be in the way of the next.
             clear_run_folder(folder)
@@ -184,6 +183,7 @@ def _train(
             log.rewind(Mark(), ())
             for line in run.notices:  # which have been shown already
                 log.write(Notice(line))
+        yield from _showing_views(run, job)
         if len(job.history) < job.epochs:  # what a shorter training answered is of another model
             (run.folder / "answers.csv").unlink(missing_ok=True)
         before = job.step
@@ -196,6 +196,18 @@ def _train(
         outcome = yield from heard(story, log.write)
         log.mark()
         return outcome
+
+
+def _showing_views(run: Run, job: Job) -> Generator[Event]:
+    """Draw some training views, where nobody has."""
+    place = run.folder / "views.jpg"
+    if place.exists():
+        return
+    # Whatever it is: a picture is no reason to end a training.
+    with contextlib.suppress(Exception):
+        write_whole(place, draw_views(job.train))
+    if place.exists():
+        yield Saved("training views", place)
 
 
 def _where(job: Job) -> str:

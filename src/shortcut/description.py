@@ -40,7 +40,7 @@ FILES = {
     "log.txt": "what happened, line by line",
     "events.jsonl": "the same for programs",
     "results.csv": "a row an epoch",
-    "views.jpg": "some training pictures: as they are measured, then as epochs see them",
+    "views.jpg": "some training pictures: as they are measured, then as epochs are to see them",
     "curves.png": "loss, accuracy and learning rate",
     "confusion_matrix.png": "what was taken for what",
     "confusion_matrix.csv": "the same as numbers",

@@ -43,6 +43,11 @@ LOOKING = 0.01
 """Share of a budget after which the rest is planned anew: after each of thousands of short epochs
 it would take as long as they do."""
 
+CHANGED = (
+    "; views are changed by TrivialAugment: `--set augment.trivial_augment=0` where colour, or "
+    "what is up, tells classes apart"
+)
+
 
 def choose_by_budget(
     recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
@@ -67,8 +72,10 @@ def choose_by_budget(
     batch = max(choose_batch(work.train, batch), 2 * world.size)
     step = batch * recipe.train.accumulate
     estimate = Estimate(rate, work, classes, step, optimizer_seconds)
-    level = choose_level(estimate, budget.left() - reading)
-    often = estimate.epochs(level, budget.left() - reading) >= OFTEN
+    seconds = budget.left() - reading
+    level = choose_level(estimate, seconds)
+    # Not on a GPU: Pillow's processor would keep it waiting.
+    often = estimate.epochs(level, seconds) >= OFTEN and world.device.type == "cpu"
     # A network to be compiled is tested once more, as it will be.
     planned = _at_level(recipe, level, batch, often=often)
     return planned, None if recipe.train.compile else choice
@@ -176,11 +183,11 @@ class Pace:
     def describe(self) -> Notice:
         """The plan in one line."""
         recipe, sizes = self.job.recipe, self.job.train.sizes
-        changed = ", views changed by TrivialAugment" if recipe.augment.trivial_augment else ""
+        changed = CHANGED if recipe.augment.trivial_augment else ""
         return Notice(
             f"plan: {recipe.model.name}, {len(sizes)} epoch(s) of {sizes[0]} to {sizes[-1]} px in "
-            f"batches of {recipe.train.batch_size}{changed}, measured at {recipe.data.image_size} "
-            f"px; forecast {clock(self.forecast)} of {clock(self.budget.seconds)}"
+            f"batches of {recipe.train.batch_size}, measured at {recipe.data.image_size} px; "
+            f"forecast {clock(self.forecast)} of {clock(self.budget.seconds)}{changed}"
         )
 
     def adjust(self, epoch: EpochEnd) -> Notice | None:

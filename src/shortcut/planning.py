@@ -22,8 +22,8 @@ STEPS, SMALLEST_BATCH = 15, 16
 smaller batches Muon would take longer than the pictures (docs/experiments.md)."""
 
 OFTEN = 24
-"""Epochs from which on views are changed by TrivialAugment: with as many a network begins to know
-its pictures by heart; in 15 it still learns more from plain ones (docs/experiments.md)."""
+"""Epochs from which on views are changed by TrivialAugment, about: with 45 it was worth 2 to 4
+points, with 15 none (docs/experiments.md)."""
 USUAL = 24
 """Epochs whose mean is taken for one, where it is not known yet how many there will be."""
 
@@ -83,8 +83,11 @@ class Estimate:
         return pictures / work.processes + steps * self.optimizer_seconds[level.model]
 
     def epochs(self, level: Level, seconds: float) -> float:
-        """About so many fit into `seconds`."""
-        return seconds * USUAL / self.seconds(level, USUAL)
+        """About so many fit into `seconds`, if what comes after the last has to as well."""
+        model = create_model(level.model, num_classes=self.classes)
+        measuring = MEASURED * multiply_adds(model, level.tested) / self.rate
+        ending = self.work.ending(Costs(0.0, 0.0, measuring, measuring))
+        return max(0.0, seconds - ending) * USUAL / self.seconds(level, USUAL)
 
 
 def choose_level(estimate: Estimate, seconds: float) -> Level:

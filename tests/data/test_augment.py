@@ -7,22 +7,28 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shortcut.data.augment import epoch_draws, epoch_order, growing_sizes, training_views
+from shortcut.data.augment import (
+    CHANGING,
+    CUTTING,
+    ERASING,
+    epoch_draws,
+    epoch_order,
+    growing_sizes,
+    training_views,
+)
 from shortcut.data.preprocess import Pixels, Preprocess
-from shortcut.data.trivial import change_trivially
 from shortcut.settings import AugmentSettings, NoCrop, ResizedCrop, ShiftCrop
 
 EVALUATION = Preprocess(image_size=16, resize=20)
 SIDE = st.integers(1, 2000) | st.sampled_from([1, 2, 3, 1999, 2000])
 SEED, EPOCH, INDEX = st.integers(0, 2**63 - 1), st.integers(0, 10_000), st.integers(0, 10**7)
-DRAWS = arrays(np.float64, 14, elements=st.floats(0, 1, exclude_max=True))
+DRAWS = arrays(np.float64, 5, elements=st.floats(0, 1, exclude_max=True))
 RESIZED = st.builds(
     ResizedCrop, name=st.just("resized"), smallest=st.floats(0.01, 1), ratio=st.floats(1, 4)
 )
 CROP = st.builds(NoCrop) | RESIZED
 CROP |= st.builds(ShiftCrop, name=st.just("shift"), pad=st.floats(0, 0.5))
 AUGMENT = st.builds(AugmentSettings, crop=CROP, flip=st.booleans())
-CHANGED = st.builds(AugmentSettings, crop=CROP, flip=st.booleans(), trivial_augment=st.floats(0, 1))
 
 
 def noise(width: int = 60, height: int = 40) -> Pixels:
@@ -103,7 +109,7 @@ def test_every_picture_gives_a_view(augment, width, height, draws, size):
         assert (view == 200).all()  # nothing but picture
 
 
-@given(augment=CHANGED, draws=DRAWS)
+@given(augment=AUGMENT, draws=DRAWS)
 @settings(max_examples=40)
 def test_a_view_is_a_pure_function_of_its_draws(augment, draws):
     picture = noise()
@@ -116,20 +122,22 @@ def test_a_view_is_a_pure_function_of_its_draws(augment, draws):
 @given(count=st.integers(1, 200), more=st.integers(0, 200), seed=SEED, epoch=EPOCH)
 def test_draws_depend_on_seed_epoch_and_index_alone(count, more, seed, epoch):
     draws = epoch_draws(count, seed, epoch)
-    assert draws.shape == (count, 14) and (draws >= 0).all() and (draws < 1).all()
+    assert draws.shape == (count, 5) and (draws >= 0).all() and (draws < 1).all()
     assert (epoch_draws(count + more, seed, epoch)[:count] == draws).all()
+
+
+def test_each_stream_is_drawn_by_itself():
+    streams = (CUTTING, CHANGING, ERASING)
+    draws = np.hstack([epoch_draws(2000, 0, 0, stream) for stream in streams])
+    assert draws.shape == (2000, 5 + 4 + 5)
+    related = np.abs(np.corrcoef(draws.T) - np.eye(14))
+    assert related.max() < 0.1  # 0.022 is one deviation
 
 
 def test_what_was_drawn_before_views_could_be_changed_is_drawn_still():
     # Else a training that began with an older version would not go on as it was.
     before = np.random.default_rng((3, 8, 2)).random((40, 5))
-    assert (epoch_draws(40, 3, 8)[:, :5] == before).all()
-
-
-def test_each_number_of_a_row_is_drawn_by_itself():
-    draws = epoch_draws(2000, 0, 0)
-    related = np.abs(np.corrcoef(draws.T) - np.eye(14))
-    assert related.max() < 0.1  # 0.022 is one deviation
+    assert (epoch_draws(40, 3, 8) == before).all()
 
 
 def test_draws_differ_by_each_number_and_are_not_the_orders():
@@ -140,41 +148,18 @@ def test_draws_differ_by_each_number_and_are_not_the_orders():
         for i in range(6)
     }
     assert len(rows) == 3 * 3 * 6
-    order_stream = np.random.default_rng((0, 0)).random(6 * 14)
-    assert not set(epoch_draws(6, 0, 0).ravel()) & set(order_stream)
+    order_stream = np.random.default_rng((0, 0)).random((6, 5))
+    assert not (epoch_draws(6, 0, 0) == order_stream).any()
 
 
 @pytest.mark.parametrize("position", range(5))
 def test_each_draw_matters(position):
     picture, views = noise(90, 80), set()
     for value in (0.1, 0.3, 0.6, 0.9):
-        draws = np.full(14, 0.3)
+        draws = np.full(5, 0.3)
         draws[position] = value
         views.add(training_view(picture, AugmentSettings(), EVALUATION, 16, draws).tobytes())
     assert len(views) == (2 if position == 4 else 4)  # mirrored or not
-
-
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_so_many_views_are_changed_and_the_others_are_as_without(share):
-    picture = noise(90, 80)
-    draws = epoch_draws(300, 0, 0)
-    pictures, settings = [picture] * 300, AugmentSettings(trivial_augment=share)
-    plain = training_views(pictures, AugmentSettings(), EVALUATION, 16, draws)
-    views = training_views(pictures, settings, EVALUATION, 16, draws)
-    same = (views == plain).flatten(1).all(1).numpy()
-    assert same[draws[:, 5] >= share].all()
-    # One way of fourteen changes nothing, and others do not at their lowest strength.
-    changed = draws[:, 5] < share
-    assert not share or 0.5 < 1 - same[changed].mean() < 1
-
-
-def test_a_change_is_made_to_the_view_as_it_would_be_by_itself():
-    draws = epoch_draws(60, 1, 0)
-    pictures, settings = [noise(90, 80)] * 60, AugmentSettings(trivial_augment=1.0)
-    plain = training_views(pictures, AugmentSettings(), EVALUATION, 16, draws).numpy()
-    views = training_views(pictures, settings, EVALUATION, 16, draws).numpy()
-    for view, before, row in zip(views, plain, draws, strict=True):
-        assert (view == change_trivially(before, row[6:9])).all()
 
 
 def test_about_half_of_the_views_are_mirrored():
@@ -194,7 +179,7 @@ def test_without_flip_and_crop_a_view_is_evaluations():
     still = AugmentSettings(crop=NoCrop(), flip=False)
     for width, height in ((60, 40), (300, 200), (10, 12)):
         picture = noise(width, height)
-        view = training_view(picture, still, EVALUATION, 16, np.full(14, 0.3))
+        view = training_view(picture, still, EVALUATION, 16, np.full(5, 0.3))
         assert (view == EVALUATION(Image.fromarray(picture))).all()
 
 

@@ -98,3 +98,15 @@ def test_what_is_written_is_the_sheet():
     sheet = lay_views(given)
     assert written.shape == sheet.shape
     assert np.abs(written.astype(float) - sheet).mean() < 6  # a JPEG
+
+
+@pytest.mark.parametrize("size", [128, 224])
+def test_large_views_are_made_small_without_losing_lines(size):
+    stripes = np.zeros((size, size, 3), np.uint8)
+    stripes[::2] = 255
+    evaluation = Preprocess(image_size=size, resize=size)
+    given = TrainingLoader(
+        InMemory([stripes]), [0], STILL, evaluation, 4, [size], seed=3, threads=1
+    )
+    for tile in tiles(lay_views(given), 1, 2)[0]:
+        assert tile.mean() == pytest.approx(127.5, abs=2)

@@ -9,8 +9,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from torchvision.transforms.v2 import TrivialAugmentWide
 
+from shortcut.data.augment import CHANGING, epoch_draws
 from shortcut.data.preprocess import Pixels
-from shortcut.data.trivial import STRENGTHS, WAYS, change_trivially
+from shortcut.data.trivial import STRENGTHS, WAYS, change_trivially, change_views
 
 BEFORE_ONE = np.nextafter(1.0, 0.0)
 DRAW = st.floats(0, 1, exclude_max=True)
@@ -94,3 +95,15 @@ def test_nothing_of_it_comes_from_a_generator_that_others_use():
     before = torch.get_rng_state()
     change_trivially(noise(30), [0.6, 0.6, 0.6])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_so_many_views_are_changed_in_place_and_the_others_are_left(share):
+    views = torch.from_numpy(np.stack([noise(16)] * 300))
+    draws = epoch_draws(300, 0, 0, CHANGING)
+    change_views(views, share, draws)
+    changed = draws[:, 0] < share
+    assert changed.mean() == pytest.approx(share, abs=0.08)
+    for view, row in zip(views[changed].numpy(), draws[changed], strict=True):
+        assert (view == change_trivially(noise(16), row[1:])).all()
+    assert (views[~changed].numpy() == noise(16)).all()

@@ -1,5 +1,4 @@
-"""Training views: which part of a picture is cut out, whether it is mirrored, and what else is
-changed.
+"""Training views: which part of a picture is cut out and whether it is mirrored.
 
 Every choice is a pure function of (seed, epoch, index), so it does not matter which thread or
 process makes a view, in what order, or whether the run was interrupted in between.
@@ -14,14 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortcut.data.preprocess import Pixels, Preprocess
-from shortcut.data.trivial import change_trivially
 from shortcut.settings import AugmentSettings, ResizedCrop, ShiftCrop
 
 Draws = NDArray[np.float64]
-"""Numbers from 0 to 1 that decide a view: area, proportion, left, top, mirrored; then whether it is
-changed, and the three of `change_trivially`; then the five of `erase`."""
-CUTTING, CHANGING, ERASING = 5, 4, 5
-"""How many of each."""
+"""Numbers from 0 to 1 that decide something about a view."""
+Stream = tuple[int, int]
+"""Which numbers: a key of their own, so that new ones leave old ones as they are, and how many."""
+CUTTING: Stream = 2, 5
+"""Area, proportion, left, top, mirrored."""
+CHANGING: Stream = 3, 4
+"""Of `change_views`."""
+ERASING: Stream = 4, 5
+"""Of `erase`."""
 
 GRID = 8
 """Sizes grow by so many pixels."""
@@ -34,16 +37,14 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     return np.random.default_rng((seed, epoch)).permutation(count).tolist()
 
 
-def epoch_draws(count: int, seed: int, epoch: int) -> Draws:
-    """(count, 14): a row for each picture, the same whatever `count` is.
+def epoch_draws(count: int, seed: int, epoch: int, stream: Stream = CUTTING) -> Draws:
+    """(count, numbers of `stream`): a row for each picture, the same whatever `count` is.
 
     All at once, because a generator for each picture would take 11 us, a tenth of its view.
     """
-    # The third number tells these streams from `epoch_order`'s; a zero would not. Each has a stream
-    # of its own, so that new numbers leave old ones as they are.
-    parts = zip((2, 3, 4), (CUTTING, CHANGING, ERASING), strict=True)
-    streams = (np.random.default_rng((seed, epoch, key)).random((count, n)) for key, n in parts)
-    return np.hstack(tuple(streams))
+    # The third number tells these from `epoch_order`'s; a zero would not.
+    key, numbers = stream
+    return np.random.default_rng((seed, epoch, key)).random((count, numbers))
 
 
 def growing_sizes(epochs: int, start: int, final: int, growing: float = GROWING) -> list[int]:
@@ -67,7 +68,7 @@ def training_views(
     size: int,
     draws: Draws,
 ) -> Tensor:
-    """One augmented view of each picture, from which nothing is erased yet.
+    """One augmented view of each picture.
 
     Args:
         pictures: (height, width, 3) uint8 each, upright.
@@ -81,15 +82,11 @@ def training_views(
     views = torch.empty(
         (len(pictures), 3, size, size), dtype=torch.uint8, memory_format=torch.channels_last
     )
-    changed = settings.trivial_augment or 0.0
     for index, (pixels, numbers) in enumerate(zip(pictures, draws, strict=True)):
         view = views[index : index + 1]
         _resize_into(view, _choose_part(pixels, settings, evaluation, numbers))
         if settings.flip and numbers[4] < 0.5:
             view.copy_(view.flip(3))
-        if numbers[CUTTING] < changed:
-            pixels = view[0].permute(1, 2, 0).numpy()
-            pixels[:] = change_trivially(pixels, numbers[CUTTING + 1 :])
     return views.permute(0, 2, 3, 1)
 
 

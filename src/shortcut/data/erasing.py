@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SMALLEST, LARGEST = 0.02, 0.33
-"""Share of a view's area that is erased; the paper's, and torchvision's."""
+"""Share of a view's area that is erased, as in torchvision; the paper goes up to 0.4."""
 RATIO = 3.3
-"""Height to width, at most, and at least one to it."""
+"""Height to width at most, and width to height; torchvision's 0.3 is nearly that."""
 
 
 def erase(views: Tensor, share: float, mean: Sequence[float], draws: NDArray[np.float64]) -> Tensor:
@@ -24,11 +24,9 @@ def erase(views: Tensor, share: float, mean: Sequence[float], draws: NDArray[np.
         draws: (N, 5) from 0 to 1, which decide: whether, area, proportion, left, top.
 
     Returns:
-        The same shape on the same device. What would leave a view is trimmed; a row and a column
-        always stay.
+        The same shape on the same device. What would leave a view is trimmed, where torchvision
+        draws again; a row and a column always stay.
     """
-    if not share:
-        return views
     size = views.shape[1]
     chosen, area, proportion, left, top = draws.T
     area = (SMALLEST + area * (LARGEST - SMALLEST)) * (chosen < share)

@@ -8,18 +8,28 @@ copied between processes (on two cores, worker processes take time from the trai
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from shortcut.data.augment import ERASING, Draws, epoch_draws, epoch_order, training_views
+from shortcut.data.augment import (
+    CHANGING,
+    CUTTING,
+    ERASING,
+    Draws,
+    epoch_draws,
+    epoch_order,
+    training_views,
+)
 from shortcut.data.cache import Pictures
 from shortcut.data.erasing import erase
 from shortcut.data.preprocess import Pixels, Preprocess
 from shortcut.data.resident import Resident
 from shortcut.data.samples import Sample
+from shortcut.data.trivial import change_views
 from shortcut.settings import AugmentSettings, ResizedCrop
 
 
@@ -94,13 +104,21 @@ class TrainingLoader:
 
     def _maker(self, epoch: int) -> Callable[[Sequence[int]], Tensor]:
         """What makes an epoch's views."""
-        side = self.sizes[epoch]
-        draws = epoch_draws(len(self.labels), self.seed, epoch)
-        share, mean = self.augment.random_erasing, self.preprocess.mean
+        side, augment, mean = self.sizes[epoch], self.augment, self.preprocess.mean
+        draws = partial(epoch_draws, len(self.labels), self.seed, epoch)
+        cuts = draws(CUTTING)
+        # Of a million pictures these are a hundred megabytes: only where they are asked for.
+        changes = draws(CHANGING) if augment.trivial_augment else None
+        holes = draws(ERASING) if augment.random_erasing else None
 
         def make(indices: Sequence[int]) -> Tensor:
-            rows = draws[list(indices)]
-            return erase(self._cut(indices, side, rows), share, mean, rows[:, -ERASING:])
+            rows = list(indices)
+            views = self._cut(indices, side, cuts[rows])
+            if changes is not None:
+                change_views(views, augment.trivial_augment or 0.0, changes[rows])
+            return (
+                views if holes is None else erase(views, augment.random_erasing, mean, holes[rows])
+            )
 
         return make
 

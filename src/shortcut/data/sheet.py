@@ -17,7 +17,8 @@ TILE, GAP = 112, 4
 
 def lay_views(loader: TrainingLoader) -> Pixels:
     """A row for each of some pictures, of as many classes as there is room for: first as it is
-    measured, then, after a gap, as epochs from the first to the last see it, pixel by pixel.
+    measured, then, after a gap, as epochs from the first to the last are to see it, before mixup
+    and cutmix. Small views are enlarged pixel by pixel.
 
     Returns:
         (height, width, 3) uint8.
@@ -32,9 +33,13 @@ def lay_views(loader: TrainingLoader) -> Pixels:
     for across, views in enumerate(columns):
         left = GAP + across * (TILE + GAP) + (2 * GAP if across else 0)
         for down, view in enumerate(views):
-            tile = Image.fromarray(view).resize((TILE, TILE), Image.Resampling.NEAREST)
-            sheet.paste(tile, (left, GAP + down * (TILE + GAP)))
+            sheet.paste(_tile(view), (left, GAP + down * (TILE + GAP)))
     return np.asarray(sheet)
+
+
+def _tile(view: Pixels) -> Image.Image:
+    method = Image.Resampling.NEAREST if len(view) <= TILE else Image.Resampling.BOX
+    return Image.fromarray(view).resize((TILE, TILE), method)
 
 
 def draw_views(loader: TrainingLoader) -> bytes:

@@ -13,13 +13,15 @@ from math import ceil
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
+from torch import Tensor
 
 from shortcut.data.preprocess import Pixels
 
 STRENGTHS = 31
 """From nothing to the most, in equal steps."""
-USUAL = 224
+REFERENCE = 224
 """Side of the views in whose pixels a shift is given."""
 
 
@@ -36,6 +38,19 @@ class Way:
     """At the highest."""
     signed: bool = False
     """Half of the amounts are negative."""
+
+
+def change_views(views: Tensor, share: float, draws: NDArray[np.float64]) -> None:
+    """Change some views in place, each in one way.
+
+    Args:
+        views: (N, size, size, 3) uint8 on the CPU.
+        share: of the views, from 0 to 1.
+        draws: (N, 4) from 0 to 1, which decide: whether, and the three of `change_trivially`.
+    """
+    for view, (chosen, *numbers) in zip(views.numpy(), draws, strict=True):
+        if chosen < share:
+            view[:] = change_trivially(view, numbers)
 
 
 def change_trivially(view: Pixels, draws: Sequence[float]) -> Pixels:
@@ -62,11 +77,11 @@ def _moved(view: Image.Image, matrix: tuple[float, ...]) -> Image.Image:
 
 
 def _shifted_across(view: Image.Image, pixels: float) -> Image.Image:
-    return _moved(view, (1, 0, -int(pixels * view.width / USUAL), 0, 1, 0))
+    return _moved(view, (1, 0, -int(pixels * view.width / REFERENCE), 0, 1, 0))
 
 
 def _shifted_down(view: Image.Image, pixels: float) -> Image.Image:
-    return _moved(view, (1, 0, 0, 0, 1, -int(pixels * view.height / USUAL)))
+    return _moved(view, (1, 0, 0, 0, 1, -int(pixels * view.height / REFERENCE)))
 
 
 WAYS = (
