@@ -198,7 +198,7 @@ def _train(
         return outcome
 
 
-def _showing_views(run: Run, job: Job) -> Generator[Event]:
+def _showing_views(run: Run, job: Job) -> Generator[Event, None, None]:
     """Draw some training views, where nobody has."""
     place = run.folder / "views.jpg"
     if place.exists():

@@ -77,7 +77,7 @@ class Estimate:
         sizes = growing_sizes(epochs, level.start, level.final)
         share = [(size**2 - level.start**2) / (level.final**2 - level.start**2) for size in sizes]
         pictures = sum(work.train * (small + part * (large - small)) for part in share)
-        pictures += epochs * work.val * large / 3
+        pictures += epochs * work.val * MEASURED * large
         # Processes share the pictures; each moves all weights.
         steps = epochs * -(-work.train // self.batch)
         return pictures / work.processes + steps * self.optimizer_seconds[level.model]
