@@ -4,6 +4,7 @@ happened."""
 import itertools
 import random
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from safetensors.torch import load_file
 from tests.recipes import write_tiny_recipe
 from tests.stories import drain, save_always, stop_at
 
-from shortcut import checkpoint, keeping, step
+from shortcut import checkpoint, course, keeping, step
+from shortcut.budget import Budget
 from shortcut.checkpoint import load_state
 from shortcut.classifier import Classifier
 from shortcut.errors import DataError, InterruptedRunError, NumbersError, ResourceError
 from shortcut.events import EpochEnd, Event, Notice, Progress, Saved, Step
+from shortcut.job import Job
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
 from shortcut.runlog import Lines
@@ -69,6 +72,46 @@ def test_closed_at_any_event_it_ends_with_the_same_bits(
         stop_at(story, lambda _, count=count, place=place: next(count) == place)
         drain(resuming(cut))
         assert list(differences(tmp_path / "whole", cut)) == [], events[place]
+
+
+class Hurried:
+    """A pace that lets the last pictures be smaller wherever it may."""
+
+    def __init__(self, job: Job, *_: object) -> None:
+        self.job = job
+
+    def describe(self) -> Notice:
+        return Notice("plan: as asked")
+
+    verdict = describe
+
+    def adjust(self, _: EpochEnd) -> None:
+        return None
+
+    def left(self) -> float:
+        return 0.0
+
+    def glance(self, step: Step) -> None:
+        self.job.plan([*self.job.train.sizes[:-1], 16 - 2 * step.step])
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_size_that_was_planned_within_an_epoch_is_gone_on_with(
+    step: int, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed run has no clock to look at: the new size is in the state."""
+    monkeypatch.setattr(course, "Pace", Hurried)
+    budget, recipe = Budget(60.0, time.monotonic(), free=False), recipe_of(tmp_path)
+    events, _ = drain(training(photos, recipe, budget=budget, output=tmp_path / "whole"))
+    sizes = [event.image_size for event in events if isinstance(event, EpochEnd)]
+    assert sizes == [16, 16, 12]  # steps 1 and 2 of the last three
+    stop_at(
+        training(photos, recipe, budget=budget, output=tmp_path / "cut"),
+        lambda event: isinstance(event, Step) and (event.epoch, event.step) == (3, step),
+    )
+    drain(resuming(tmp_path / "cut"))
+    same = list(differences(tmp_path / "whole", tmp_path / "cut")) == []
+    assert same == (step > 1)  # after the first, nobody looked at the clock a second time
 
 
 def test_closed_after_every_single_step_it_still_ends_with_the_same_bits(

@@ -1,30 +1,22 @@
 """Pace: on machines of any speed, steady or not, a training ends when it should."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shortcut import pace as module
 from shortcut.budget import Budget, clock
 from shortcut.costs import Costs, Work
-from shortcut.data.cache import Keeping
-from shortcut.data.samples import Sample
 from shortcut.errors import RecipeError
-from shortcut.events import EpochEnd, Notice
-from shortcut.models import create_model
-from shortcut.models.work import multiply_adds
-from shortcut.pace import Pace, check_reading, choose_by_budget
-from shortcut.planning import LEVELS, OFTEN
-from shortcut.precision import BF16, Choice
+from shortcut.events import EpochEnd, Notice, Step
+from shortcut.pace import Pace
 from shortcut.recipe import read_recipe
-from shortcut.world import ALONE
 
 WORK = Work(train=7600, val=400, test=1998)
 COSTS = Costs(fixed=1e-4, per_pixel=2.8e-7, measuring=1.2e-3, final=2.5e-3)
@@ -51,6 +43,10 @@ def epoch_end(number: int, epochs: int, size: int) -> EpochEnd:
     return EpochEnd(number, epochs, 1, 0, 1, 0, 0, 0, 0, 0, size, False)
 
 
+def step_end(epoch: int, epochs: int, quarter: int) -> Step:
+    return Step(epoch, epochs, 15 * quarter, 60, 1.0, 0.1, 100.0, 0.0, 1.0)
+
+
 def run(
     seconds: float,
     slow: list[float],
@@ -58,10 +54,12 @@ def run(
     work: Work = WORK,
     changes: Mapping[str, object] = CHANGES,
     told: list[Notice] | None = None,
+    drifts: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
 ) -> tuple[float, Pace]:
     """A training on a machine that is `slow[epoch]` times slower than was measured.
 
     Args:
+        drifts: by which it is slower still in each quarter of the last epoch.
         told: gets what the person is told on the way.
     """
     monkeypatch.setattr(module, "measure_costs", lambda *_: COSTS)
@@ -69,10 +67,14 @@ def run(
     job = fake_job(changes)
     pace = Pace(job, FakeBudget(seconds, 0.0), work)
     while len(job.history) < len(job.train.sizes):
-        done = len(job.history)
-        size, factor = job.train.sizes[done], slow[done % len(slow)]
-        FakeBudget.now += factor * work.epoch(size, COSTS)
-        job.history.append(epoch_end(done + 1, len(job.train.sizes), size))
+        done, epochs = len(job.history), len(job.train.sizes)
+        factor = slow[done % len(slow)]
+        for quarter in range(4):
+            size, drift = job.train.sizes[done], drifts[quarter] if done == epochs - 1 else 1.0
+            FakeBudget.now += factor * drift * work.train / 4 * COSTS.training(size)
+            pace.glance(step_end(done + 1, epochs, quarter + 1))
+        FakeBudget.now += factor * work.rest(0, COSTS, 1.0)
+        job.history.append(epoch_end(done + 1, epochs, job.train.sizes[done]))
         news = pace.adjust(job.history[-1])
         if told is not None and news:
             told.append(news)
@@ -100,6 +102,37 @@ def test_few_long_epochs_end_in_time(slow, monkeypatch):
     """Of 20,000 pictures three in 180 seconds: there is hardly an epoch to make anything good."""
     took, _ = run(180, [slow], monkeypatch, Work(20_000, 1000, 0))
     assert took <= 1.02 * 180
+
+
+LONG_EPOCHS = Costs(fixed=1e-4, per_pixel=7e-7, measuring=3e-3, final=6e-3)
+"""Of a machine that trains three epochs of 7,600 pictures in three minutes."""
+
+
+@pytest.mark.parametrize("drift", [0.8, 0.9, 1.0, 1.1, 1.2])
+@pytest.mark.parametrize("from_quarter", range(4))
+def test_a_machine_may_change_in_a_long_last_epoch(drift, from_quarter, monkeypatch):
+    """And it ends in time, where without a look on the way it would be 8 % early or 9 % late."""
+    monkeypatch.setattr(sys.modules[__name__], "COSTS", LONG_EPOCHS)
+    drifts = [1.0] * from_quarter + [drift] * (4 - from_quarter)
+    took, pace = run(180, [1.0], monkeypatch, drifts=drifts)
+    assert len(pace.job.history) <= 4
+    assert 0.95 * 180 <= took <= 1.05 * 180
+
+
+def test_pictures_of_a_last_epoch_keep_most_of_their_size(monkeypatch):
+    """A network that was used to 112 px and saw 64 at the end would not know its own pictures."""
+    monkeypatch.setattr(sys.modules[__name__], "COSTS", LONG_EPOCHS)
+    _, whole = run(180, [1.0], monkeypatch)
+    took, pace = run(180, [1.0], monkeypatch, drifts=[3.0, 3.0, 3.0, 3.0])
+    planned, last = whole.job.history[-1].image_size, pace.job.history[-1].image_size
+    assert took > 180 and 0.5 * planned < last < planned
+
+
+def test_short_last_epochs_stay_as_they_were(monkeypatch):
+    drifts = [1.3, 1.3, 1.3, 1.3]
+    _, pace = run(1200, [1.0], monkeypatch, drifts=drifts)
+    _, whole = run(1200, [1.0], monkeypatch)
+    assert pace.job.history[-1].image_size == whole.job.history[-1].image_size
 
 
 @pytest.mark.parametrize("slow", [1.0, 1.5, 3.0])
@@ -175,93 +208,6 @@ def test_the_forecast_is_told_and_held_against_the_end(monkeypatch):
 def test_too_little_time_is_refused_with_what_would_do(monkeypatch):
     with pytest.raises(RecipeError, match=r"a budget of 20 s is too short.* give at least \d+ s"):
         run(20, [1.0], monkeypatch)
-
-
-def test_a_network_is_chosen_for_the_time_that_reading_leaves(monkeypatch):
-    asked: dict[str, object] = {}
-
-    def choose_level(estimate, seconds):
-        asked.update(locals())
-        return LEVELS[1]
-
-    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
-    monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.1 * len(samples))
-    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.05))
-    monkeypatch.setattr(module, "choose_level", choose_level)
-    FakeBudget.now = 10.0
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
-    parts = {"train": samples, "val": samples[:50], "test": samples[:200]}
-    recipe = read_recipe("balanced", {"train.accumulate": 2})
-    planned, choice = choose_by_budget(recipe, parts, ALONE, FakeBudget(600, 0.0))
-    base = create_model(LEVELS[0].model, num_classes=2)
-    assert choice == Choice(BF16, {"bf16": 100.0})
-    estimate = asked["estimate"]
-    assert estimate.rate == 100 * multiply_adds(base, LEVELS[0].final)
-    assert estimate.work == Work(1000, 50, 200)
-    assert asked["seconds"] == pytest.approx(600 * 0.99 - 10 - 125)
-    assert estimate.batch == 2 * planned.train.batch_size == 128
-    assert estimate.optimizer_seconds == {level.model: 0.05 for level in LEVELS}
-    assert (planned.model.name, planned.data.image_size) == (LEVELS[1].model, LEVELS[1].tested)
-
-
-@pytest.mark.parametrize(
-    ("minutes", "named", "share"),
-    [
-        (2, {}, None),
-        (60, {}, 1.0),
-        (60, {"augment.flip": False, "data.mirror_below": 0.0}, None),
-        (60, {"augment.trivial_augment": 0.0}, 0.0),
-        (60, {"augment.trivial_augment": 0.5}, 0.5),
-        (2, {"augment.trivial_augment": 0.5}, 0.5),
-    ],
-    ids=["few epochs", "many", "not to be mirrored", "none asked", "half", "half, few epochs"],
-)
-def test_pictures_that_are_seen_often_are_changed(minutes, named, share, monkeypatch):
-    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
-    monkeypatch.setattr(module, "seconds_to_read", lambda *_, **__: 0.0)
-    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.0))
-    FakeBudget.now = 0.0
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
-    recipe, budget = read_recipe("balanced", named), FakeBudget(60 * minutes, 0.0)
-    planned, _ = choose_by_budget(recipe, {"train": samples}, ALONE, budget)
-    assert planned.augment.trivial_augment == share
-
-
-@pytest.mark.parametrize(
-    ("epochs", "device", "share"),
-    [(OFTEN - 0.1, "cpu", None), (OFTEN, "cpu", 1.0), (OFTEN, "meta", None)],
-)
-def test_often_is_so_many_epochs_and_a_processors_work(epochs, device, share, monkeypatch):
-    """`meta` stands for a GPU."""
-    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
-    monkeypatch.setattr(module, "seconds_to_read", lambda *_, **__: 0.0)
-    monkeypatch.setattr(module, "measure_optimizers", lambda names, *_: dict.fromkeys(names, 0.0))
-    monkeypatch.setattr(module.Estimate, "epochs", lambda *_: epochs)
-    FakeBudget.now = 0.0
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(1000)]
-    world, recipe = replace(ALONE, device=torch.device(device)), read_recipe("balanced")
-    planned, _ = choose_by_budget(recipe, {"train": samples}, world, FakeBudget(600, 0.0))
-    assert planned.augment.trivial_augment == share
-
-
-def test_a_planned_batch_has_two_pictures_for_each_process(monkeypatch):
-    monkeypatch.setattr(module, "choose_precision", lambda *_, **__: Choice(BF16, {"bf16": 100.0}))
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(100)]
-    world, budget = replace(ALONE, size=12), FakeBudget(600, 0.0)
-    planned, _ = choose_by_budget(read_recipe("balanced"), {"train": samples}, world, budget)
-    assert planned.train.batch_size == 24
-
-
-def test_a_budget_that_reading_would_use_up_is_refused_before_it(monkeypatch):
-    """1,000 photos of a good camera, half a second each."""
-    FakeBudget.now = 3.0
-    monkeypatch.setattr(module, "seconds_to_read", lambda samples, *_, **__: 0.5 * len(samples))
-    parts, recipe = {"train": [None] * 800, "test": [None] * 200}, read_recipe("balanced")
-    with pytest.raises(RecipeError, match=r"opening the pictures takes about 500 s .* 1014 s\."):
-        check_reading(parts, recipe, Keeping(), FakeBudget(500, 0.0))
-    with pytest.raises(RecipeError, match="opening the pictures"):
-        check_reading(parts, recipe, Keeping(), FakeBudget(510, 0.0))
-    assert check_reading(parts, recipe, Keeping(), FakeBudget(515, 0.0)) == 100
 
 
 def test_opening_test_pictures_is_a_part_of_the_time(monkeypatch):

@@ -16,7 +16,7 @@ from tests.recipes import write_tiny_recipe
 from tests.stories import drain, stop_at
 
 import shortcut
-from shortcut import course, pace, preparation, runs
+from shortcut import course, foresight, pace, preparation, runs
 from shortcut.budget import Budget
 from shortcut.costs import CLOSING, Costs, Work
 from shortcut.data import cache
@@ -146,7 +146,7 @@ def test_a_budget_plans_the_epochs_and_the_run_folder_tells_of_them(
     monkeypatch.setattr(pace, "measure_costs", lambda *_: Costs(0.01, 1e-5, 0.01, 0.01))
     opened: list[tuple[int, int, Keeping]] = []
     monkeypatch.setattr(
-        pace,
+        foresight,
         "seconds_to_read",
         lambda samples, side, *, keeping, **_: opened.append((len(samples), side, keeping)) or 0.0,
     )
@@ -172,7 +172,7 @@ def test_a_plan_knows_how_long_test_pictures_take_to_open(
 ) -> None:
     for part in ("train", "test"):
         shutil.copytree(tiny_photos, tmp_path / "parts" / part)
-    monkeypatch.setattr(pace, "seconds_to_read", lambda samples, *_, **__: 0.01 * len(samples))
+    monkeypatch.setattr(foresight, "seconds_to_read", lambda samples, *_, **__: 0.01 * len(samples))
     planned: list[Work] = []
 
     def plan(_: Job, __: Budget, work: Work) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tests.recipes import write_tiny_recipe
 from torch import Tensor
 
-from shortcut import step
+from shortcut import step, training
 from shortcut.data.folders import read_folder
 from shortcut.data.loaders import Batch
 from shortcut.data.splits import carve_validation
@@ -23,7 +23,7 @@ from shortcut.models import ResNet
 from shortcut.precision import PLAIN, Choice
 from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
-from shortcut.step import train_step
+from shortcut.step import Taken, train_step
 from shortcut.training import fit
 from shortcut.world import find_world
 
@@ -52,6 +52,26 @@ def test_an_epoch_reports_every_step_and_then_itself(tiny_photos: Path) -> None:
     assert all(
         step.steps == 3 and 0 <= step.waiting <= 1 and step.seconds_left >= 0 for step in steps
     )
+
+
+def test_sizes_may_be_planned_anew_between_two_steps(
+    tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to come has the new size, in the order that it would have had."""
+    seen: list[tuple[int, tuple[int, ...]]] = []
+
+    def watched(job: Job, batches: Sequence[Batch], *where: int) -> Taken | None:
+        seen.extend((batch.images.size(1), batch.indices) for batch in batches)
+        return train_step(job, batches, *where)
+
+    monkeypatch.setattr(training, "train_step", watched)
+    job = make_job(tiny_photos, {"train.epochs": 1})
+    order = [batch.indices for batch in job.train.epoch(0)]
+    for event in fit(job):
+        if isinstance(event, Step) and event.step == 1:
+            job.plan([12])
+    assert seen == list(zip([16, 12, 12], order, strict=True))
+    assert job.history[0].image_size == 12 and job.history[0].train_accuracy <= 1
 
 
 def test_it_learns(tiny_photos: Path) -> None:

@@ -68,7 +68,11 @@ class Work:
 
     def epoch(self, size: int, costs: Costs) -> float:
         """Seconds for an epoch at `size` pixels."""
-        alone = self.train * costs.training(size) + self.val * costs.measuring
+        return self.rest(size, costs, 0.0)
+
+    def rest(self, size: int, costs: Costs, done: float) -> float:
+        """Seconds for what is left of an epoch of which the share `done` is trained."""
+        alone = (1 - done) * self.train * costs.training(size) + self.val * costs.measuring
         return alone / self.processes
 
     def ending(self, costs: Costs) -> float:

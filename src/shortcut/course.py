@@ -17,12 +17,13 @@ from shortcut.description import describing
 from shortcut.disk import remove_halves, write_whole
 from shortcut.errors import DataError, RecipeError
 from shortcut.events import Event, Notice, Saved, heard, run_silently
+from shortcut.foresight import check_reading, count_work, describe_forecast
 from shortcut.guarding import guarded
 from shortcut.head import fit_head
 from shortcut.job import Job
 from shortcut.keeping import Keeper, precision_of, restore
 from shortcut.lock import locked
-from shortcut.pace import Pace, check_reading, count_work, describe_forecast
+from shortcut.pace import Pace
 from shortcut.precision import Choice
 from shortcut.preparation import Parts, prepare
 from shortcut.recipe import to_yaml

@@ -63,6 +63,7 @@ class EpochEnd:
     """Training speed, validation excluded."""
     waiting: float
     image_size: int
+    """In pixels; a budget may change it within the last epoch: then it is of its last step."""
     improved: bool
     """True if this is the best validation accuracy so far (ties go to the lower loss)."""
 

@@ -14,11 +14,11 @@ from shortcut.errors import (
     ResourceError,
     ShortcutError,
 )
-from shortcut.events import EpochEnd, Event, Notice
+from shortcut.events import EpochEnd, Event, Notice, Step
 from shortcut.job import Job
 from shortcut.keeping import Keeper, restore
 from shortcut.outlook import seconds_left
-from shortcut.pace import Pace
+from shortcut.pace import Pace, is_glance
 from shortcut.signals import Stop
 from shortcut.speed import describe_bound
 from shortcut.step import is_out_of_memory
@@ -73,7 +73,11 @@ def _fit(
     first = len(job.history) + 1
     for event in fit(job):
         events: list[Event] = [event]
-        if isinstance(event, EpochEnd):
+        if isinstance(event, Step) and is_glance(event):
+            if pace:
+                pace.glance(event)
+            _share_plan(job)
+        elif isinstance(event, EpochEnd):
             if pace and (changed := pace.adjust(event)):
                 events.append(changed)
             _share_plan(job)

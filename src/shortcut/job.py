@@ -87,7 +87,8 @@ class Job:
         return len(self.train.sizes)
 
     def plan(self, sizes: Sequence[int]) -> None:
-        """Train as many epochs as `sizes` has image sizes, in pixels. Between two epochs only."""
+        """Train as many epochs as `sizes` has image sizes, in pixels: between two epochs, or the
+        same number of them between two steps."""
         length = self.recipe.train.model_copy(update={"epochs": len(sizes)})
         self.recipe = self.recipe.model_copy(update={"train": length})
         self.classifier.recipe = self.recipe

@@ -1,34 +1,15 @@
-"""Keeps a training inside its budget of time: plans before it, looks at the clock after each
-epoch."""
+"""Keeps a training inside its budget of time: plans before it, looks at the clock after each epoch
+and, in a long last one, on the way."""
 
 import math
-import os
-from collections.abc import Mapping, Sequence
 
 from shortcut.budget import Budget, clock
-from shortcut.costs import CLOSING, Work, measure_costs, measure_optimizers
-from shortcut.data.cache import Keeping
-from shortcut.data.forecast import seconds_to_read
-from shortcut.data.samples import Sample
+from shortcut.costs import Work, measure_costs
+from shortcut.data.augment import GRID
 from shortcut.errors import RecipeError
-from shortcut.events import EpochEnd, Notice
+from shortcut.events import EpochEnd, Notice, Step
 from shortcut.job import Job
-from shortcut.models import create_model
-from shortcut.models.work import multiply_adds
-from shortcut.planning import (
-    LEVELS,
-    OFTEN,
-    Estimate,
-    Level,
-    choose_batch,
-    choose_level,
-    fill_time,
-    forecast,
-    plan_epochs,
-)
-from shortcut.precision import Choice, choose_precision
-from shortcut.settings import Recipe
-from shortcut.world import World
+from shortcut.planning import fill_time, largest_size, plan_epochs
 
 SETTLING = 0.1
 """Share of a budget in which epochs are counted anew: where pictures are few, the first epoch takes
@@ -37,6 +18,12 @@ FEW = 3
 """Epochs that are left, when no later one makes good what a slow machine took."""
 IDLE = 0.02
 """Share of a budget that may be left over in the end, before more epochs are planned."""
+LONG = 0.05
+"""Share of a budget from which on the last epoch is too long to hope for the best."""
+GLANCES = (1 / 2, 3 / 4)
+"""Shares of its steps after which its pictures may become others."""
+LEAST = 3 / 4
+"""Share of their size that they keep: norms have to get used to another."""
 TELLING = 0.05
 """Share of the epochs up to which more or fewer of them are no news."""
 LOOKING = 0.01
@@ -47,109 +34,6 @@ CHANGED = (
     "; views are changed by TrivialAugment: `--set augment.trivial_augment=0` where colour, or "
     "what is up, tells classes apart"
 )
-
-
-def choose_by_budget(
-    recipe: Recipe, parts: Mapping[str, Sequence[Sample]], world: World, budget: Budget
-) -> tuple[Recipe, Choice | None]:
-    """`recipe` with the network, the sizes and the batch that suit the budget on this machine, and
-    the number format that was found on the way."""
-    base, size = LEVELS[0], LEVELS[0].final
-    classes = len({sample.label for sample in parts["train"]})
-    model = create_model(base.model, num_classes=classes).to(world.device)
-    batch = recipe.train.batch_size
-    choice = choose_precision(
-        model, recipe.train.precision, image_size=size, batch_size=batch, device=world.device
-    )
-    work = count_work(parts, world)
-    if not choice.images_per_second:
-        return recipe, None  # nothing was timed: there is nothing to plan with, nor to keep
-    rate = choice.fastest * multiply_adds(model, size)
-    # As if none were stored: a budget should choose the same network the second time.
-    reading = sum(forecast_reading(parts, recipe).values())
-    names = {level.model for level in LEVELS}
-    optimizer_seconds = measure_optimizers(names, recipe.optim, classes, world.device)
-    batch = max(choose_batch(work.train, batch), 2 * world.size)
-    step = batch * recipe.train.accumulate
-    estimate = Estimate(rate, work, classes, step, optimizer_seconds)
-    seconds = budget.left() - reading
-    level = choose_level(estimate, seconds)
-    # Not on a GPU: Pillow's processor would keep it waiting.
-    often = estimate.epochs(level, seconds) >= OFTEN and world.device.type == "cpu"
-    # A network to be compiled is tested once more, as it will be.
-    planned = _at_level(recipe, level, batch, often=often)
-    return planned, None if recipe.train.compile else choice
-
-
-def forecast_reading(
-    parts: Mapping[str, Sequence[Sample]], recipe: Recipe, keeping: Keeping | None = None
-) -> dict[str, float]:
-    """Seconds that reading each part will take, roughly.
-
-    Args:
-        keeping: pictures stored there take none; None: none are.
-    """
-    side, limit, threads = recipe.data.short_side, recipe.data.max_pixels, os.cpu_count() or 1
-    return {
-        part: seconds_to_read(samples, side, threads=threads, keeping=keeping, max_pixels=limit)
-        for part, samples in parts.items()
-    }
-
-
-def check_reading(
-    parts: Mapping[str, Sequence[Sample]], recipe: Recipe, keeping: Keeping, budget: Budget
-) -> float:
-    """Seconds of `budget` that opening the test pictures will take, at its end.
-
-    Raises:
-        RecipeError: reading leaves no time, which is said before anyone has waited for it.
-    """
-    reading = forecast_reading(parts, recipe, keeping)
-    seconds = sum(reading.values())
-    needed = budget.spent() + seconds + CLOSING
-    if seconds > max(CLOSING, budget.left() - CLOSING):
-        raise RecipeError(
-            f"a budget of {budget.seconds:.0f} s is too short: opening the pictures takes about "
-            f"{seconds:.0f} s here, the first time; give at least {2 * needed:.0f} s."
-        )
-    return reading.get("test", 0.0)
-
-
-def count_work(parts: Mapping[str, Sequence[Sample]], world: World, opening: float = 0.0) -> Work:
-    """Pictures to train on, to validate and to test, and who shares them.
-
-    Args:
-        opening: seconds to open the test pictures.
-    """
-    train, val, test = (len(parts.get(name, ())) for name in ("train", "val", "test"))
-    return Work(train, val, test, world.size, opening)
-
-
-def describe_forecast(job: Job, work: Work) -> Notice:
-    """How long a training without a budget will take, in one line."""
-    sizes = job.train.sizes
-    return Notice(
-        f"forecast: about {clock(forecast(job, work))} for {len(sizes)} epoch(s) of {sizes[0]} to "
-        f"{sizes[-1]} px; `--budget` plans for the time you have"
-    )
-
-
-def _at_level(recipe: Recipe, level: Level, batch: int, *, often: bool) -> Recipe:
-    augment: dict[str, float] = {
-        "start_scale": level.start / level.tested,
-        "final_scale": level.final / level.tested,
-    }
-    # Where left must not become right, what is upright must not be turned either.
-    if often and recipe.augment.flip and recipe.augment.trivial_augment is None:
-        augment["trivial_augment"] = 1.0
-    return recipe.model_copy(
-        update={
-            "model": recipe.model.model_copy(update={"name": level.model, "stem": "standard"}),
-            "data": recipe.data.model_copy(update={"image_size": level.tested}),
-            "augment": recipe.augment.model_copy(update=augment),
-            "train": recipe.train.model_copy(update={"batch_size": batch}),
-        }
-    )
 
 
 class Pace:
@@ -179,6 +63,8 @@ class Pace:
         """Seconds from the start to the end, as planned before the first epoch."""
         self.looked = budget.spent()
         """At the clock, last."""
+        self.share = 0.0
+        """Of the epoch under way that was trained then."""
 
     def describe(self) -> Notice:
         """The plan in one line."""
@@ -193,15 +79,29 @@ class Pace:
     def adjust(self, epoch: EpochEnd) -> Notice | None:
         """After an epoch: believe what it took, and plan the rest anew; says so where that makes
         more epochs, or fewer."""
-        now, done, before = self.budget.spent(), epoch.epoch, len(self.job.train.sizes)
-        factor = (now - self.looked) / self.work.epoch(epoch.image_size, self.costs)
-        self.costs = self.costs.scaled(_believed(factor, before - done))
-        self.looked = now
+        done, before = epoch.epoch, len(self.job.train.sizes)
+        now = self._look(self.work.rest(epoch.image_size, self.costs, self.share), before - done)
+        self.share = 0.0
         due = done in (1, before) or now - self.planned >= LOOKING * self.budget.seconds
         if not due or (after := self._length(done, before)) == done:
             return None
         self._plan(done, after)
         return self._told_anew(after)
+
+    def glance(self, step: Step) -> None:
+        """On the way through a long last epoch, which no later one makes good: let the pictures of
+        its other steps be as large as time allows."""
+        share, size = step.step / step.steps, self.job.train.sizes[-1]
+        if not is_glance(step) or self.work.epoch(size, self.costs) < LONG * self.budget.seconds:
+            return
+        before = self.share if self.share < share else 0.0  # it went back and begins anew
+        whole, rest = (self.work.rest(size, self.costs, part) for part in (before, share))
+        self._look(whole - rest, 0)
+        self.share = share
+        bounds = max(self.start, math.ceil(LEAST * size / GRID) * GRID), self.largest
+        fitting = largest_size(share, bounds, self.work, self.costs, self._for_epochs())
+        if fitting != size:
+            self.job.plan([*self.job.train.sizes[:-1], fitting])
 
     def left(self) -> float:
         """Seconds from now to the last file, as planned."""
@@ -216,6 +116,14 @@ class Pace:
             f"ended after {clock(took)} of {clock(self.budget.seconds)}; the first forecast was "
             f"off by {took / self.forecast - 1:+.1%}"
         )
+
+    def _look(self, planned: float, left: int) -> float:
+        """At the clock: believe what took so long since the last time, with `left` epochs to come;
+        the seconds spent."""
+        now = self.budget.spent()
+        self.costs = self.costs.scaled(_believed((now - self.looked) / planned, left))
+        self.looked = now
+        return now
 
     def _told_anew(self, epochs: int) -> Notice | None:
         """A number of epochs that a person would call another one."""
@@ -261,6 +169,11 @@ class Pace:
                 f"px takes {least:.1f} s here, and reading and measuring take their time; give at "
                 f"least {1.2 * (self.budget.seconds + least - seconds):.0f} s."
             )
+
+
+def is_glance(step: Step) -> bool:
+    """Whether it is a step of the last epoch after which plans may change."""
+    return step.epoch == step.epochs and step.step in (int(part * step.steps) for part in GLANCES)
 
 
 def _believed(factor: float, left: int) -> float:

@@ -175,3 +175,19 @@ def fill_time(
             sizes[epoch] += GRID
             left -= more
     return sizes
+
+
+def largest_size(
+    done: float, bounds: tuple[int, int], work: Work, costs: Costs, seconds: float
+) -> int:
+    """The largest pictures, in pixels, with which an epoch of which the share `done` is trained
+    ends in `seconds`; the smallest, where none do.
+
+    Args:
+        bounds: the smallest size and the largest.
+    """
+    smallest, largest = bounds
+    sizes = range(smallest, largest + 1, GRID)
+    return max(
+        (size for size in sizes if work.rest(size, costs, done) <= seconds), default=smallest
+    )

@@ -22,8 +22,8 @@ from shortcut.data.sources import check_outside, default_cache, find_again, read
 from shortcut.data.splits import read_split, read_table, split_table
 from shortcut.errors import DataError
 from shortcut.events import Event, run_silently
+from shortcut.foresight import choose_by_budget
 from shortcut.language import Lang
-from shortcut.pace import choose_by_budget
 from shortcut.preparation import Parts, choose_parts
 from shortcut.recipe import read_recipe
 from shortcut.remarks import describe_data, remark

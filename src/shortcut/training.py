@@ -89,8 +89,10 @@ def _end_of(job: Job, epoch: int, scores: Scores, trained: float) -> EpochEnd:
 def _train_epoch(job: Job, epoch: int) -> Iterator[Step | Notice]:
     job.classifier.model.train()
     accumulate, tally, steps = job.recipe.train.accumulate, job.tally, _steps(job)
-    batches = job.train.epoch(epoch, tally.steps * accumulate)
+    loader, batches = job.train, job.train.epoch(epoch, tally.steps * accumulate)
     for index in range(tally.steps, steps):
+        if job.train is not loader:  # its sizes were planned anew
+            loader, batches = job.train, job.train.epoch(epoch, index * accumulate)
         asked = time.perf_counter()
         group = list(islice(batches, accumulate))
         tally.waiting += time.perf_counter() - asked

@@ -67,7 +67,8 @@ FLOORS: tuple[frozenset[str], ...] = (
         | {"heldback", "opening"}
     ),
     frozenset(
-        {"runs", "course", "guarding", "pace", "conclusion", "keeping", "remarks", "proof"}
+        {"runs", "course", "guarding", "foresight", "pace", "conclusion", "keeping"}
+        | {"remarks", "proof"}
         | {"description", "reporting", "explanation"}
         | {"comparison", "crossvalidation", "suspects", "exporting"}
     ),  # stories: they call the verbs in their order
@@ -95,11 +96,13 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "muon": frozenset({"uncompiled"}),
     "networks": frozenset({"classifier"}),
     "guarding": frozenset({"keeping", "pace"}),
-    "course": frozenset({"guarding", "pace", "conclusion", "keeping", "description", "reporting"}),
+    "course": frozenset(
+        {"guarding", "foresight", "pace", "conclusion", "keeping", "description", "reporting"}
+    ),
     "description": frozenset({"reporting"}),
     "crossvalidation": frozenset({"runs"}),
     "suspects": frozenset({"crossvalidation"}),
-    "runs": frozenset({"course", "pace", "conclusion", "remarks"}),
+    "runs": frozenset({"course", "foresight", "conclusion", "remarks"}),
     "cli": frozenset({"__init__"}),
     "__main__": frozenset({"cli"}),
 }
