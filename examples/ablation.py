@@ -23,6 +23,7 @@ ROWS: dict[str, Changes] = {
     "AdamW instead of Muon": {"optim.name": "adamw", "optim.lr": 0.004, "optim.weight_decay": 0.05},
     "SGD instead of Muon": {"optim.name": "sgd", "optim.lr": 0.1},
     "ResNet-18 of full width, a third of the epochs": {"model.name": "resnet18"},
+    "first filters at random": {"model.first_filters": "random"},
     "no averaged weights": {"train.ema_decay": 0.0},
     "no label smoothing": {"train.label_smoothing": 0.0},
     "large parts only (0.65 of the area and more)": {"augment.crop.smallest": 0.65},

@@ -1,19 +1,20 @@
 """What is said before a training begins."""
 
 import math
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import torch
 from tests.recipes import write_tiny_recipe
 
 from shortcut import preparation
 from shortcut.data.folders import read_folder
-from shortcut.data.samples import Sample, Source
 from shortcut.data.splits import carve_validation
-from shortcut.errors import DataError
-from shortcut.events import Notice
+from shortcut.events import Event, Notice, run_silently
+from shortcut.job import Job
 from shortcut.precision import PLAIN, Choice
-from shortcut.preparation import choose_parts, match_classes, prepare
+from shortcut.preparation import prepare
 from shortcut.recipe import read_recipe
 from shortcut.world import find_world
 
@@ -22,11 +23,21 @@ FIXED = Choice(PLAIN, {})
 
 def notices(photos: Path, changes: dict[str, object], choice: Choice | None = FIXED) -> list[str]:
     """The texts of all notices of a preparation."""
+    return [event.text for event in story_of(photos, changes, choice) if isinstance(event, Notice)]
+
+
+def job_of(photos: Path, changes: dict[str, object]) -> Job:
+    """What a preparation makes."""
+    return run_silently(story_of(photos, changes, FIXED))
+
+
+def story_of(
+    photos: Path, changes: dict[str, object], choice: Choice | None
+) -> Generator[Event, None, Job]:
     recipe = read_recipe(write_tiny_recipe(photos.parent), changes)
     train, val = carve_validation(read_folder(photos).parts["all"], fraction=0.25, seed=0)
     parts = {"train": train, "val": val}
-    story = prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=choice)
-    return [event.text for event in story if isinstance(event, Notice)]
+    return prepare(recipe, parts, find_world("cpu"), cache=photos.parent, choice=choice)
 
 
 def test_a_network_that_ends_in_a_softmax_is_warned_of(tiny_photos: Path) -> None:
@@ -41,6 +52,32 @@ def test_a_network_that_ends_in_a_softmax_is_warned_of(tiny_photos: Path) -> Non
 @pytest.mark.parametrize("name", ["resnet20", "plain20", "resnet18"])
 def test_networks_that_give_logits_are_not(tiny_photos: Path, name: str) -> None:
     assert not any("softmax" in text for text in notices(tiny_photos, {"model.name": name}))
+
+
+@pytest.mark.parametrize(("weights", "patches"), [("none", True), ("imagenet", False)])
+def test_first_filters_start_from_patches_of_the_pictures(
+    weights: str, patches: bool, tiny_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as random ones, and nothing else is another; published weights stay as they are."""
+    monkeypatch.setattr(preparation, "load_imagenet", lambda *_: iter(()))
+    changes: dict[str, object] = {"model.name": "resnet18", "model.weights": weights}
+    usual, ours = (
+        job_of(tiny_photos, changes | {"model.first_filters": first}).classifier.model
+        for first in ("random", "patches")
+    )
+    first, expected = (model.conv1.weight.flatten(1) for model in (ours, usual))
+    found = 2 * 27  # of 3x3 pixels; the stem for small pictures has 64 filters
+    assert torch.equal(first[:found], expected[:found]) != patches
+    assert torch.equal(first[found:], expected[found:])
+    assert torch.equal(first[:27], -first[27:found]) == patches
+    if patches:
+        torch.testing.assert_close(first.norm(dim=1)[0], expected.norm(dim=1).mean())
+    others = usual.state_dict()
+    assert all(
+        torch.equal(tensor, others[name])
+        for name, tensor in ours.state_dict().items()
+        if name != "conv1.weight"
+    )
 
 
 @pytest.mark.parametrize("slow", [True, False])
@@ -64,24 +101,3 @@ def test_what_the_self_test_found_is_told(
     figures = "fp32 2.3 · fp32, channels last 123"
     for given in (None, found):  # by a plan for a budget it is found earlier
         assert any(figures in text for text in notices(tiny_photos, {}, given))
-
-
-@pytest.mark.parametrize(
-    ("count", "with_test", "carved"), [(4000, False, 400), (4000, True, 200), (3980, True, 398)]
-)
-def test_less_is_carved_where_a_test_part_measures(
-    count: int, with_test: bool, carved: int
-) -> None:
-    samples = [Sample(Path(f"{n}.jpg"), "ab"[n % 2]) for n in range(count)]
-    given = {"train": samples} | ({"test": samples[:20]} if with_test else {})
-    source = Source("x", Path(), "folders", ("a", "b"), given)
-    parts, measured_on = choose_parts(source, read_recipe("balanced"))
-    assert measured_on == "val" and len(parts["val"]) == carved
-    assert len(parts["train"]) == count - carved
-
-
-@pytest.mark.parametrize("name", ["\x1b[2J", "c" * 1001])
-def test_a_name_that_no_model_file_takes_is_refused_at_once(name: str) -> None:
-    samples = [Sample(Path(f"{label}.png"), label) for label in ("cat", name)]
-    with pytest.raises(DataError, match="cannot be the name of a class: rename its folder"):
-        match_classes({"train": samples, "val": samples})

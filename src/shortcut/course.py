@@ -24,8 +24,9 @@ from shortcut.job import Job
 from shortcut.keeping import Keeper, precision_of, restore
 from shortcut.lock import locked
 from shortcut.pace import Pace
+from shortcut.parts import Parts
 from shortcut.precision import Choice
-from shortcut.preparation import Parts, prepare
+from shortcut.preparation import prepare
 from shortcut.recipe import to_yaml
 from shortcut.reporting import LivePage
 from shortcut.runfolder import Facts, changed_since, clear_run_folder

@@ -7,22 +7,23 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
+import numpy as np
 import torch
+from torch import nn
 
 from shortcut.allocator import keep_freed_memory
-from shortcut.card import CONTROL, LONGEST_CLASS
 from shortcut.classifier import Classifier
 from shortcut.data.augment import growing_sizes
-from shortcut.data.cache import Keeping, Read, check_broken, read_pictures
+from shortcut.data.cache import Keeping, Pictures, Read, check_broken, read_pictures
 from shortcut.data.loaders import EvaluationLoader, TrainingLoader
+from shortcut.data.patches import principal_filters
 from shortcut.data.preprocess import Preprocess
 from shortcut.data.resident import reside
-from shortcut.data.samples import Sample, Source
-from shortcut.data.splits import carve_validation, digest_of
+from shortcut.data.samples import Sample
+from shortcut.data.splits import digest_of
 from shortcut.ema import make_average
-from shortcut.errors import DataError, RecipeError
+from shortcut.errors import RecipeError
 from shortcut.evaluation import label_positions
 from shortcut.events import Event, Notice, Progress
 from shortcut.job import Job
@@ -30,17 +31,13 @@ from shortcut.models import ResNet, choose_stem, create_model, find_variant
 from shortcut.models.published import load_imagenet
 from shortcut.models.resnet import StemName
 from shortcut.optim import make_optimizer
+from shortcut.parts import match_classes
 from shortcut.precision import Choice, Precision, choose_precision, computes_bf16
 from shortcut.settings import Recipe
 from shortcut.world import World
 
-Parts = dict[str, Sequence[Sample]]
-VAL_FRACTION = 0.1
-"""Carved off the training pictures where the data has no val part and the recipe says nothing."""
-VAL_BESIDE_TEST = 0.05
-"""The same where a test part measures in the end: then val has only the epoch to choose, and
-pictures are worth more in training. But never fewer than `ENOUGH_VAL` for it."""
-ENOUGH_VAL = 200
+ENOUGH_PICTURES = 1000
+"""Of whose patches first filters are made, at most: 80,000 patches, in a second."""
 
 
 def prepare(
@@ -78,6 +75,8 @@ def prepare(
     world.agree("readable pictures", pictures.encode())
 
     model = yield from _make_network(recipe, len(classes), stem, world, cache)
+    if recipe.model.first_filters == "patches" and recipe.model.weights == "none":
+        _start_from_patches(model.conv1, train.pictures, recipe, preprocess.std)
     choice = yield from _choose_precision(model, recipe, world, choice)
     choice.precision.prepare(model)
     facts = recipe.model.name, stem, classes, preprocess, recipe
@@ -96,59 +95,6 @@ def prepare(
         shared=world.together(model, synced=recipe.train.sync_batch_norm),
         tested={recipe.data.image_size: choice.fastest * world.size} if choice.fastest else {},
     )
-
-
-def choose_parts(source: Source, recipe: Recipe) -> tuple[Parts, Literal["val", "test"]]:
-    """Which samples train, which are measured each epoch (`val`), which wait for the end (`test`).
-
-    Returns:
-        The parts, and where `val` comes from: `test` if the recipe measures on the test part.
-
-    Raises:
-        DataError: there are no training pictures.
-        RecipeError: `data.val_fraction` is set, but nothing is to be carved off.
-    """
-    given, fraction = source.parts, recipe.data.val_fraction
-    train = given.get("train", given.get("all", ()))
-    if not train:
-        raise DataError(f"{source.root}: no train part; found {', '.join(given)}.")
-    on_test = recipe.data.validation == "test" and "test" in given
-    if fraction is not None and (on_test or "val" in given):
-        part = "test" if on_test else "val"
-        raise RecipeError(f"`data.val_fraction` has no effect: there is a {part} part to measure.")
-    if on_test:
-        return {"train": train, "val": given["test"]}, "test"
-    parts: Parts = {"train": train, "val": given.get("val", ())}
-    if "val" not in given:
-        spare = "test" in given and len(train) * VAL_BESIDE_TEST >= ENOUGH_VAL
-        usual = VAL_BESIDE_TEST if spare else VAL_FRACTION
-        share = usual if fraction is None else fraction
-        parts["train"], parts["val"] = carve_validation(train, fraction=share, seed=recipe.seed)
-    if "test" in given:
-        parts["test"] = given["test"]
-    return parts, "val"
-
-
-def match_classes(parts: Mapping[str, Sequence[Sample]]) -> tuple[str, ...]:
-    """The class names of `train`, sorted; `val` must have the same.
-
-    Raises:
-        DataError: fewer than two classes, a class that stands in one part only, or a name that
-        would move a terminal; the classes are named.
-    """
-    train = {sample.label for sample in parts["train"]}
-    val = {sample.label for sample in parts["val"]}
-    for name in train:  # a model file would refuse it, after an epoch
-        if len(name) > LONGEST_CLASS or CONTROL.search(name):
-            raise DataError(f"{name[:40]!a} cannot be the name of a class: rename its folder.")
-    if len(train) < 2:
-        found = f"only `{next(iter(train))}`" if train else "none"
-        raise DataError(f"training needs pictures of at least two classes; found {found}.")
-    for missing, where, other in ((train - val, "val", "train"), (val - train, "train", "val")):
-        if missing:
-            names = ", ".join(sorted(missing)[:5])
-            raise DataError(f"class missing in {where}: {names} (in {other} it is there).")
-    return tuple(sorted(train))
 
 
 def _read(
@@ -197,6 +143,21 @@ def _make_network(
         with world.in_turn():
             yield from load_imagenet(model, recipe.model.name, cache)
     return model.to(world.device)
+
+
+@torch.no_grad()
+def _start_from_patches(
+    first: nn.Conv2d, pictures: Pictures, recipe: Recipe, std: tuple[float, float, float]
+) -> None:
+    """Filters of the first layer from a thousand pictures, in the size of the first epoch; as long
+    as those that were there, and where a 3x3 stem has more channels than there are, these stay."""
+    side = round(recipe.data.image_size * recipe.augment.start_scale)
+    view = Preprocess(side, side)
+    chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), ENOUGH_PICTURES), dtype=int)
+    squares = (view.middle(view.fitted(pictures[index])) for index in chosen.tolist())
+    filters = principal_filters(squares, first.out_channels, first.kernel_size[0], std)
+    length = first.weight.flatten(1).norm(dim=1).mean()
+    first.weight[: len(filters)] = length * torch.from_numpy(filters).to(first.weight.device)
 
 
 def _softmax_warning(name: str, classes: int) -> Notice:

@@ -24,7 +24,7 @@ from shortcut.data.sources import default_cache, read_source
 from shortcut.errors import RecipeError, ResourceError
 from shortcut.events import Event, Notice, Progress
 from shortcut.models.tensorfiles import read_tensors
-from shortcut.preparation import choose_parts
+from shortcut.parts import choose_parts
 from shortcut.settings import Recipe
 
 TIMES = frozenset({"seconds", "images_per_second", "waiting", "seconds_left", "before", "time"})

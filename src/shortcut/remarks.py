@@ -1,7 +1,7 @@
 """What a person is told of the data and the recipe before a training begins."""
 
 from shortcut.data.samples import Source
-from shortcut.preparation import Parts
+from shortcut.parts import Parts
 from shortcut.settings import Recipe
 from shortcut.world import World
 

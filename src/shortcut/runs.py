@@ -24,7 +24,7 @@ from shortcut.errors import DataError
 from shortcut.events import Event, run_silently
 from shortcut.foresight import choose_by_budget
 from shortcut.language import Lang
-from shortcut.preparation import Parts, choose_parts
+from shortcut.parts import Parts, choose_parts
 from shortcut.recipe import read_recipe
 from shortcut.remarks import describe_data, remark
 from shortcut.runfolder import Facts, find_launched, gather_facts, make_run_folder, read_facts

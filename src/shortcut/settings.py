@@ -30,6 +30,9 @@ class ModelSettings(Settings):
     `data.image_size`."""
     weights: Literal["none", "imagenet"] = "none"
     """`imagenet` starts from torchvision's published weights, downloaded once."""
+    first_filters: Literal["random", "patches"] = "random"
+    """Where those of the first layer start, if `weights` is `none`. `patches`: as the principal
+    components of patches of the training pictures (arXiv:2404.00498, section 3.2)."""
 
 
 class DataSettings(Settings):

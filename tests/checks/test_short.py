@@ -10,7 +10,7 @@ from shortcut.checks import Finding, checking_shortly, finding_table, tell_findi
 from shortcut.data.samples import Source
 from shortcut.data.sources import read_source
 from shortcut.events import run_silently
-from shortcut.preparation import choose_parts
+from shortcut.parts import choose_parts
 from shortcut.recipe import read_recipe
 
 

@@ -49,6 +49,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "job",
             "step",
             "networks",
+            "parts",
         }
         | {"tta", "outlook", "costs"}
     ),
@@ -91,6 +92,7 @@ ALLOWED_SIBLINGS: dict[str, frozenset[str]] = {
     "outlook": frozenset({"job"}),
     "costs": frozenset({"evaluation", "familiarity", "job", "step"}),
     "precision": frozenset({"products"}),
+    "parts": frozenset({"card"}),
     "world": frozenset({"norms"}),
     "optim": frozenset({"muon", "uncompiled"}),
     "muon": frozenset({"uncompiled"}),

@@ -60,6 +60,7 @@ REST = st.fixed_dictionaries(
         "name": st.text(st.characters(exclude_categories=("Cs",))),
         "seed": st.integers(0, 2**63 - 1),
         "model.name": st.sampled_from(["resnet18", "resnet20", "ein Netz"]),
+        "model.first_filters": st.sampled_from(["random", "patches"]),
         "data.max_broken": share(),
         "data.workers": st.none() | st.integers(0, 64),
         "augment.flip": st.booleans(),

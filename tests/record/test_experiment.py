@@ -174,6 +174,14 @@ MIXED = AugmentSettings(
             ],
         ),
         (Recipe(model=ModelSettings(weights="imagenet")), ["starting from ImageNet weights"]),
+        (
+            Recipe(model=ModelSettings(first_filters="patches")),
+            ["from random weights, in the first layer from principal components of patches |"],
+        ),
+        (
+            Recipe(model=ModelSettings(weights="imagenet", first_filters="patches")),
+            ["starting from ImageNet weights |"],
+        ),
     ],
 )
 def test_every_setting_has_its_words(recipe: Recipe, words: list[str]):

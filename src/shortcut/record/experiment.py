@@ -12,7 +12,7 @@ from shortcut.markdown import plain, table
 from shortcut.metrics import Scores
 from shortcut.record.curve import read_curve
 from shortcut.record.figures import accuracy_table, class_table, confusions, honesty
-from shortcut.record.wording import hyper_parameters, image_processing
+from shortcut.record.wording import hyper_parameters, image_processing, starting_weights
 from shortcut.settings import Recipe
 
 SHOWN_EPOCHS = 5
@@ -121,13 +121,10 @@ def render_record(record: Record, lang: Lang = "en") -> str:
 def fact_rows(record: Record, say: Say) -> list[tuple[str, str]]:
     """What was trained on what, how, where and when: name and text."""
     training, evaluation = image_processing(record.recipe, say)
-    pretrained = record.recipe.model.weights == "imagenet"
     took = duration(record.seconds, say)
     algorithm = say(
-        "image classification with a residual network, "
-        + ("starting from ImageNet weights" if pretrained else "from random weights"),
-        "残差网络图像分类，" + ("以 ImageNet 预训练权重初始化" if pretrained else "随机初始化"),
-    )
+        "image classification with a residual network, ", "残差网络图像分类，"
+    ) + starting_weights(record.recipe, say)
     network = say(
         f"{record.network}, {record.stem} stem, {record.parameters:,} parameters",
         f"{record.network}，{_chinese_stem(record.stem)}，{record.parameters:,} 个参数",

@@ -109,6 +109,18 @@ def _options(recipe: Recipe, say: Say) -> list[str]:
     return [text for on, text in options if on]
 
 
+def starting_weights(recipe: Recipe, say: Say) -> str:
+    """What the network's weights were before the first step."""
+    if recipe.model.weights == "imagenet":
+        return say("starting from ImageNet weights", "以 ImageNet 预训练权重初始化")
+    if recipe.model.first_filters == "patches":
+        return say(
+            "from random weights, in the first layer from principal components of patches",
+            "随机初始化，第一层取训练图片小块的主成分",
+        )
+    return say("from random weights", "随机初始化")
+
+
 def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
     """What is done to a picture in training, and in evaluation and prediction."""
     size, augment = recipe.data.image_size, recipe.augment
