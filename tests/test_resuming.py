@@ -1,9 +1,11 @@
 """Going on: from which state, with which recipe and pictures, and who may."""
 
+import copy
 import itertools
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ from tests.recipes import write_tiny_recipe
 from tests.stories import drain, save_always, stop_at
 
 import shortcut
+from shortcut import keeping
 from shortcut.budget import Budget
-from shortcut.checkpoint import load_state
+from shortcut.checkpoint import State, load_state
 from shortcut.errors import DataError, ModelError, RecipeError, ResourceError
 from shortcut.events import EpochEnd, Event, Finished, Notice, Step
 from shortcut.proof import differences
@@ -63,6 +66,31 @@ def test_a_recipe_changed_meanwhile_is_refused_by_name(before: str, finished: Pa
     with pytest.raises(ModelError, match="was changed since the state was saved") as refusal:
         drain(resuming(finished))
     assert expected in str(refusal.value)
+
+
+def test_a_state_from_before_a_setting_there_is_now_is_gone_on_with(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was trained as by the default; anything else would be another training."""
+    recipe, write = recipe_of(tmp_path), keeping.save_state
+
+    def older(folder: Path, state: State) -> None:
+        settings = copy.deepcopy(dict(state.settings))
+        for section, name in (("model", "first_filters"), ("augment", "random_erasing")):
+            del settings[section][name]
+        write(folder, replace(state, settings=settings))
+
+    drain(training(photos, recipe, output=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(keeping, "save_state", older)
+        story = training(photos, recipe, output=tmp_path / "cut")
+        stop_at(story, lambda event: isinstance(event, EpochEnd))
+    drain(resuming(tmp_path / "cut"))
+    assert list(differences(tmp_path / "whole", tmp_path / "cut")) == []
+    file = tmp_path / "cut" / "recipe.yaml"
+    file.write_text(file.read_text("utf-8").replace("random_erasing: 0.0", "random_erasing: 0.5"))
+    with pytest.raises(ModelError, match=r"augment\.random_erasing was 0\.0 and is 0\.5"):
+        drain(resuming(tmp_path / "cut"))
 
 
 def test_more_epochs_may_be_asked_for(finished: Path) -> None:

@@ -1,5 +1,6 @@
 """What a run keeps while it trains, when that is worth its price, and getting it back."""
 
+import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,6 +231,9 @@ def _of_state(kind: Callable[..., Part], fields: Mapping[str, Any]) -> Part:
 
 
 def _differences(saved: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    with contextlib.suppress(ValueError):  # one that this version does not have stays, and is told
+        # What an older version did not have yet was as it is by default.
+        saved = Recipe.model_validate(saved).model_dump(mode="json")
     then, now = flatten(saved), flatten(recipe.model_dump(mode="json"))
     return [
         f"{name} was {then.get(name)} and is {now.get(name)}"
