@@ -36,8 +36,8 @@ from shortcut.precision import Choice, Precision, choose_precision, computes_bf1
 from shortcut.settings import Recipe
 from shortcut.world import World
 
-ENOUGH_PICTURES = 1000
-"""Of whose patches first filters are made, at most: 80,000 patches, in a second."""
+ENOUGH_PICTURES = 500
+"""Of whose patches first filters are made, at most: 40,000 patches of 64 px, in a second."""
 
 
 def prepare(
@@ -149,8 +149,8 @@ def _make_network(
 def _start_from_patches(
     first: nn.Conv2d, pictures: Pictures, recipe: Recipe, std: tuple[float, float, float]
 ) -> None:
-    """Filters of the first layer from a thousand pictures, in the size of the first epoch; as long
-    as those that were there, and where a 3x3 stem has more channels than there are, these stay."""
+    """Filters of the first layer from some pictures, in the size of the first epoch; as long as
+    those that were there, which stay where a 3x3 stem has more channels than there are."""
     side = round(recipe.data.image_size * recipe.augment.start_scale)
     view = Preprocess(side, side)
     chosen = np.linspace(0, len(pictures) - 1, min(len(pictures), ENOUGH_PICTURES), dtype=int)
