@@ -55,6 +55,8 @@ class State:
     """What the learning rate was multiplied by after numbers went wrong."""
     pieces: int = 1
     """See `Job`."""
+    adaptable: bool = False
+    """See `Job`."""
     log: Mapping[str, Any] = field(default_factory=dict)
     """The fields of `Mark`: where the run's log ended."""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -11,20 +11,29 @@ import numpy as np
 from shortcut.answers import Evaluation, answer_table
 from shortcut.calibration import fit_temperature
 from shortcut.classifier import Classifier, load
-from shortcut.data.cache import Keeping
+from shortcut.data.augment import GRID
+from shortcut.data.cache import Keeping, read_pictures
 from shortcut.data.folders import printable
 from shortcut.data.ledger import count_look, describe_looks
 from shortcut.data.loaders import Chosen, EvaluationLoader
+from shortcut.data.preprocess import Preprocess
 from shortcut.data.samples import Sample
 from shortcut.data.sources import default_cache
 from shortcut.disk import write_whole
 from shortcut.errors import DataError
-from shortcut.evaluation import describing_features, evaluating, looking
+from shortcut.evaluation import (
+    describing_features,
+    evaluating,
+    label_positions,
+    looking,
+    measuring,
+)
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.familiarity import ENOUGH, FLAGGED, MOST_KNOWN, Familiarity, Features, fit
 from shortcut.job import Job
 from shortcut.metrics import Scores, at_temperature, read_answers
 from shortcut.models.stages import feature_widths
+from shortcut.precision import EXACT
 from shortcut.runfolder import Facts
 
 
@@ -57,7 +66,10 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    best, val, features = yield from _calibrate(best, job, facts.measured_on)
+    best, pictures = replace(best, preprocess=job.val.preprocess), job.val
+    if job.adaptable and facts.measured_on == "val":
+        best, pictures = yield from _suit(best, job)
+    best, val, features = yield from _calibrate(best, pictures, job, facts.measured_on)
     yield _measured(facts.measured_on, val.scores)
     if facts.measured_on == "test":
         yield from _counting(parts["val"])
@@ -83,18 +95,59 @@ def conclude(
     return Outcome(folder, best, val.scores, test.scores if test else None, facts.measured_on)
 
 
+Asked = tuple[Classifier, EvaluationLoader]
+"""A classifier, and the val pictures as it is asked about them."""
+
+
+def _suit(best: Classifier, job: Job) -> Generator[Event, None, Asked]:
+    """The classifier as it is to be asked.
+
+    Where a budget let the last pictures be smaller or larger than it had planned, another size may
+    suit it better than the one that goes with the plan (arXiv:1906.06423): val decides between two.
+    """
+    usual, last = job.val, job.train.sizes[-1]
+    view = usual.preprocess
+    planned = round(view.image_size * job.recipe.augment.final_scale)
+    size = round(view.image_size * last / planned / GRID) * GRID
+    if last == planned or size == view.image_size:
+        return best, usual
+    other = replace(view, image_size=size, resize=round(view.resize * size / view.image_size))
+    losses = [(yield from measuring(best, usual, EXACT)).loss]
+    adapted, batches = yield from _asked_at(best, other, job)
+    losses.append((yield from measuring(adapted, batches, EXACT)).loss)
+    if losses[0] <= losses[1]:
+        return best, usual
+    yield Notice(
+        f"asked at {size} px, not at {view.image_size}: the last pictures were {last} px and not "
+        f"the {planned} that were planned (val loss {losses[1]:.3f}, not {losses[0]:.3f})"
+    )
+    return adapted, batches
+
+
+def _asked_at(best: Classifier, view: Preprocess, job: Job) -> Generator[Event, None, Asked]:
+    """From the files, as it will be: what is in memory has the size that was planned."""
+    read = yield from read_pictures(
+        job.val.samples, view.resize, threads=os.cpu_count() or 1, max_pixels=best.max_pixels
+    )
+    labels = label_positions(read.samples, best.classes)
+    batches = replace(
+        job.val, pictures=read.pictures, labels=labels, samples=read.samples, preprocess=view
+    )
+    return replace(best, preprocess=view), batches
+
+
 def _calibrate(
-    best: Classifier, job: Job, part: str
+    best: Classifier, pictures: EvaluationLoader, job: Job, part: str
 ) -> Generator[Event, None, tuple[Classifier, Evaluation, Features]]:
     """The classifier with scores that fit the pictures that chose it, what it answers there, and
     features of some of them."""
     best = replace(best, temperature=1.0, familiarity=None)  # it may have been concluded before
-    kept = set(_drawn(len(job.val.labels), job))
-    answers, truths, features = yield from looking(best, job.val, kept)
+    kept = set(_drawn(len(pictures.labels), job))
+    answers, truths, features = yield from looking(best, pictures, kept)
     temperature = fit_temperature(answers, truths)
     fitted = at_temperature(answers, temperature) if temperature != 1.0 else answers
     before, after = (
-        Evaluation(tuple(job.val.samples), read_answers(given, truths), best.classes)
+        Evaluation(tuple(pictures.samples), read_answers(given, truths), best.classes)
         for given in (answers, fitted)
     )
     if temperature != 1.0:
@@ -126,7 +179,7 @@ def _familiarise(
     known = EvaluationLoader(
         Chosen(train.pictures, places),
         [train.labels[place] for place in places],
-        train.preprocess,
+        best.preprocess,
         job.val.batch_size,
         train.threads,
     )

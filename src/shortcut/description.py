@@ -120,6 +120,7 @@ def _record(
         counts=_counts(best, measured),
         validated_on=facts.measured_on,
         recipe=read_recipe(folder / "recipe.yaml"),
+        preprocess=best.preprocess,
         network=best.network,
         stem=best.stem,
         parameters=sum(parameter.numel() for parameter in best.model.parameters()),

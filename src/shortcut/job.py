@@ -78,6 +78,9 @@ class Job:
     """Optimizer steps taken in all."""
     lr_scale: float = 1.0
     """Halved when numbers went wrong."""
+    adaptable: bool = False
+    """A budget chose the size in which it is asked: that may change where the last pictures have
+    another size than was planned."""
     pieces: int = 1
     """A batch goes through the network in so many pieces: more where memory ran out."""
 

@@ -177,6 +177,7 @@ def state_of(job: Job, mark: Mark, asked: int = 0) -> State:
         tally=tally,
         lr_scale=job.lr_scale,
         pieces=job.pieces,
+        adaptable=job.adaptable,
         log=asdict(mark),
         settings=job.recipe.model_dump(mode="json"),
         asked=asked,
@@ -207,6 +208,7 @@ def restore(job: Job, state: State) -> None:
             "averaging must stay as they were."
         ) from error
     job.step, job.lr_scale, job.pieces = state.step, state.lr_scale, state.pieces
+    job.adaptable = state.adaptable
     job.history, job.tally = list(state.history), _of_state(Tally, state.tally)
     # A budget may have planned other epochs than `recipe.yaml` asks for. Where that asks for others
     # than it did, a person has the last word.

@@ -47,6 +47,7 @@ class Pace:
         """
         side, augment = job.recipe.data.image_size, job.recipe.augment
         self.job, self.budget, self.work = job, budget, work
+        job.adaptable = budget.free
         self.start = round(side * augment.start_scale)
         self.final = round(side * augment.final_scale)
         self.largest = side

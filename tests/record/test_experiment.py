@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from shortcut.data.preprocess import Preprocess
 from shortcut.events import EpochEnd
 from shortcut.metrics import Scores
 from shortcut.record import PredictedFile, Record, render_record
@@ -74,6 +75,7 @@ def full_record(validated_on: Literal["val", "test"] = "val") -> Record:
         counts={"train": 1800, "val": 200} | ({"test": 1998} if validated_on == "val" else {}),
         validated_on=validated_on,
         recipe=tutorial_recipe(),
+        preprocess=Preprocess(224, 256),
         network="resnet34",
         stem="standard",
         parameters=21_285_698,
@@ -131,6 +133,14 @@ def test_a_record_without_predictions_mistakes_and_notices():
     assert render_record(record, "zh").endswith("## 预测示例\n\n无。\n\n## 备注\n\n无。\n")
 
 
+def test_evaluation_is_told_as_the_classifier_does_it():
+    """A budget may have made it another size than the recipe says."""
+    text = render_record(replace(full_record(), preprocess=Preprocess(96, 110)))
+    rows = [line for line in text.splitlines() if "middle square of 96 px" in line]
+    assert len(rows) == 1 and "short side to 110 px" in rows[0]
+    assert "random square of 224 px" in text
+
+
 SGD = SgdSettings(name="sgd", momentum=0.8)
 OPTIONS = TrainSettings(
     epochs=1, accumulate=4, label_smoothing=0.1, clip_norm=1.0, ema_decay=0.99, patience=1
@@ -185,9 +195,11 @@ MIXED = AugmentSettings(
     ],
 )
 def test_every_setting_has_its_words(recipe: Recipe, words: list[str]):
-    text = render_record(replace(full_record(), recipe=recipe))
+    asked = Preprocess(recipe.data.image_size, recipe.data.short_side)
+    record = replace(full_record(), recipe=recipe, preprocess=asked)
+    text = render_record(record)
     assert [word for word in words if word not in text] == []
-    chinese = render_record(replace(full_record(), recipe=recipe), "zh")
+    chinese = render_record(record, "zh")
     row = next(line for line in chinese.splitlines() if line.startswith("| 超参数"))
     assert "rate" not in row
     assert "epoch" not in row

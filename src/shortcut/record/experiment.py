@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shortcut.data.preprocess import Preprocess
 from shortcut.events import EpochEnd
 from shortcut.language import Lang, Say, duration, part_name, speak
 from shortcut.markdown import plain, table
@@ -67,6 +68,8 @@ class Record:
     validated_on: Literal["val", "test"]
     """The part that was measured each epoch and chose the best one."""
     recipe: Recipe
+    preprocess: Preprocess
+    """As the classifier is asked."""
     network: str
     stem: str
     parameters: int
@@ -120,7 +123,7 @@ def render_record(record: Record, lang: Lang = "en") -> str:
 
 def fact_rows(record: Record, say: Say) -> list[tuple[str, str]]:
     """What was trained on what, how, where and when: name and text."""
-    training, evaluation = image_processing(record.recipe, say)
+    training, evaluation = image_processing(record.recipe, record.preprocess, say)
     took = duration(record.seconds, say)
     algorithm = say(
         "image classification with a residual network, ", "残差网络图像分类，"

@@ -1,5 +1,6 @@
 """Settings and figures in words."""
 
+from shortcut.data.preprocess import Preprocess
 from shortcut.language import Say, counted, whole
 from shortcut.settings import (
     AugmentSettings,
@@ -121,21 +122,32 @@ def starting_weights(recipe: Recipe, say: Say) -> str:
     return say("from random weights", "随机初始化")
 
 
-def image_processing(recipe: Recipe, say: Say) -> tuple[str, str]:
-    """What is done to a picture in training, and in evaluation and prediction."""
+def image_processing(recipe: Recipe, asked: Preprocess, say: Say) -> tuple[str, str]:
+    """What is done to a picture in training, and in evaluation and prediction.
+
+    Args:
+        asked: of the classifier, which a budget may have made another than the recipe says.
+    """
     size, augment = recipe.data.image_size, recipe.augment
-    resize = recipe.data.short_side
-    short_side = say(f"short side to {resize} px", f"短边缩放至 {resize} 像素")
-    square = say(f", middle square of {size} px", f"，居中裁剪 {size} 像素的正方形")
-    middle = short_side + square
+    short_side = _short_side(recipe.data.short_side, say)
+    middle = _middle(recipe.data.short_side, size, say)
     ending = say("ImageNet mean and deviation", "按 ImageNet 均值与标准差归一化")
     comma = say(", ", "，")
     return (
         comma.join(
             [_crop(augment, short_side, size, say) or middle, *_views(augment, size, say), ending]
         ),
-        comma.join([middle, ending]),
+        comma.join([_middle(asked.resize, asked.image_size, say), ending]),
     )
+
+
+def _short_side(resize: int, say: Say) -> str:
+    return say(f"short side to {resize} px", f"短边缩放至 {resize} 像素")
+
+
+def _middle(resize: int, size: int, say: Say) -> str:
+    square = say(f", middle square of {size} px", f"，居中裁剪 {size} 像素的正方形")
+    return _short_side(resize, say) + square
 
 
 def _crop(augment: AugmentSettings, short_side: str, size: int, say: Say) -> str:
