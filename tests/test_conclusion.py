@@ -1,9 +1,11 @@
 """The end of a training: asked in the size that suits it, where a budget changed what it saw."""
 
+import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.recipes import write_tiny_recipe
@@ -15,8 +17,9 @@ from shortcut.classifier import Classifier, load
 from shortcut.data.preprocess import Preprocess
 from shortcut.data.samples import Sample
 from shortcut.evaluation import evaluating
-from shortcut.events import Notice, run_silently
+from shortcut.events import Event, Notice, run_silently
 from shortcut.job import Job
+from shortcut.metrics import Scores
 from shortcut.recipe import read_recipe
 from shortcut.runs import Outcome, resuming, training
 
@@ -55,14 +58,14 @@ def trained(photos: Path, folder: Path) -> tuple[list[str], Outcome]:
     return [text for text in told if text.startswith("asked at")], outcome
 
 
-def losses_by_size(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) -> list[int]:
-    """Makes val say so; gets the sizes that were asked for."""
+def val_says(loss: float, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of the other size, so much; gets the sizes that were asked about."""
     asked: list[int] = []
 
     def measuring(classifier: Classifier, *_: object) -> Generator[Notice, None, SimpleNamespace]:
         asked.append(classifier.preprocess.image_size)
         yield Notice("measuring")
-        return SimpleNamespace(loss=losses[asked[-1]])
+        return SimpleNamespace(loss=loss)
 
     monkeypatch.setattr(conclusion, "measuring", measuring)
     return asked
@@ -71,14 +74,12 @@ def losses_by_size(monkeypatch: pytest.MonkeyPatch, losses: dict[int, float]) ->
 def test_smaller_last_pictures_may_suit_a_smaller_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "Pace", pace_of([16, 16, 8], adaptable=True))
-    asked = losses_by_size(monkeypatch, {16: 0.3, 8: 0.2})
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    asked = val_says(-1.0, monkeypatch)
     told, outcome = trained(tiny_photos, tmp_path)
-    assert asked == [16, 8]
-    assert told == [
-        "asked at 8 px, not at 16: the last pictures were 8 px and not the 16 that were planned "
-        "(val loss 0.200, not 0.300)"
-    ]
+    assert asked == [8] and len(told) == 1
+    expected = "asked at 8 px, not at 16: it learned from 8 px in the end, and 16 go with 16 "
+    assert told[0].startswith(expected + "(val loss -1.000, not ")
     kept = load(outcome.folder / "best.safetensors")
     assert kept.preprocess == outcome.classifier.preprocess == SMALL
     assert "middle square of 8 px" in (outcome.folder / "record.md").read_text("utf-8")
@@ -89,8 +90,8 @@ def test_figures_are_those_of_the_size_it_is_asked_in(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read from the files, as `evaluate` will."""
-    monkeypatch.setattr(course, "Pace", pace_of([16, 16, 8], adaptable=True))
-    losses_by_size(monkeypatch, {16: 0.3, 8: 0.2})
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    val_says(-1.0, monkeypatch)
     _, outcome = trained(tiny_photos, tmp_path)
     lines = (outcome.folder / "split.csv").read_text("utf-8").splitlines()
     rows = [line.split(",") for line in lines if ",val" in line]
@@ -102,40 +103,71 @@ def test_figures_are_those_of_the_size_it_is_asked_in(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "adaptable", "losses", "expected"),
-    [
-        ([16, 16, 8], True, {16: 0.2, 8: 0.3}, [16, 8]),
-        ([16, 16, 8], True, {16: 0.2, 8: 0.2}, [16, 8]),
-        ([16, 16, 8], False, {}, []),
-        ([8, 8, 16], True, {}, []),
-    ],
-    ids=["val says no", "no better", "the size was named", "as planned"],
+    ("sizes", "adaptable", "loss", "expected"),
+    [([8, 8, 8], True, math.inf, [8]), ([8, 8, 8], False, -1.0, []), ([16] * 3, True, -1.0, [])],
+    ids=["val says no", "the size was named", "pictures go with it"],
 )
 def test_the_planned_size_stays(
     sizes: list[int],
     adaptable: bool,
-    losses: dict[int, float],
+    loss: float,
     expected: list[int],
     tiny_photos: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(course, "Pace", pace_of(sizes, adaptable=adaptable))
-    asked = losses_by_size(monkeypatch, losses)
+    asked = val_says(loss, monkeypatch)
     told, outcome = trained(tiny_photos, tmp_path)
     assert told == [] and asked == expected and outcome.classifier.preprocess == PLANNED
+
+
+def test_where_val_pictures_are_gone_by_then_nothing_is_compared(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    asked, read = val_says(-1.0, monkeypatch), conclusion.read_pictures
+
+    def gone(samples: Sequence[Sample], *given: Any, **named: Any) -> Any:
+        for sample in samples:
+            sample.path.unlink()
+        return read(samples, *given, **named)
+
+    monkeypatch.setattr(conclusion, "read_pictures", gone)
+    told, outcome = trained(tiny_photos, tmp_path)
+    assert told == [] and asked == [] and outcome.classifier.preprocess == PLANNED
+
+
+def test_the_size_does_not_depend_on_whether_scores_were_calibrated(
+    tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured again, a run has a temperature already; val must say what it said before."""
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    found: list[float] = []
+    measuring = conclusion.measuring
+
+    def noted(*given: Any) -> Generator[Event, None, Scores]:
+        scores = yield from measuring(*given)
+        found.append(scores.loss)
+        return scores
+
+    monkeypatch.setattr(conclusion, "measuring", noted)
+    _, first = trained(tiny_photos, tmp_path)
+    _, again = drain(resuming(first.folder))
+    assert len(found) == 2 and found[0] == found[1]
+    assert again.classifier.preprocess == first.classifier.preprocess
 
 
 def test_a_run_that_is_gone_on_with_comes_to_the_same_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no clock, but its state says that a budget chose the size."""
-    monkeypatch.setattr(course, "Pace", pace_of([16, 16, 8], adaptable=True))
-    losses_by_size(monkeypatch, {16: 0.3, 8: 0.2})
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    val_says(-1.0, monkeypatch)
     _, first = trained(tiny_photos, tmp_path)
     _, again = drain(resuming(first.folder))
     assert again.classifier.preprocess == SMALL
-    losses_by_size(monkeypatch, {16: 0.2, 8: 0.3})
+    val_says(math.inf, monkeypatch)
     _, other = drain(resuming(first.folder))
     assert other.classifier.preprocess == PLANNED
 
@@ -144,8 +176,8 @@ def test_pictures_that_measure_every_epoch_choose_no_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are the test pictures."""
-    monkeypatch.setattr(course, "Pace", pace_of([16, 16, 8], adaptable=True))
-    asked = losses_by_size(monkeypatch, {})
+    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
+    asked = val_says(-1.0, monkeypatch)
     (tmp_path / "parts").mkdir()
     for part in ("train", "test"):
         (tmp_path / "parts" / part).symlink_to(tiny_photos, target_is_directory=True)

@@ -128,6 +128,15 @@ def test_pictures_of_a_last_epoch_keep_most_of_their_size(monkeypatch):
     assert took > 180 and 0.5 * planned < last < planned
 
 
+@pytest.mark.parametrize("side", [14, 28, 100])
+def test_a_size_off_the_grid_stays_on_a_steady_machine(side, monkeypatch):
+    changes = CHANGES | {"data.image_size": side}
+    monkeypatch.setattr(sys.modules[__name__], "COSTS", Costs(0.006, 1e-7, 3e-3, 6e-3))
+    _, pace = run(180, [1.0], monkeypatch, changes=changes)
+    assert len(pace.job.history) <= 4
+    assert pace.job.history[-1].image_size <= side
+
+
 def test_short_last_epochs_stay_as_they_were(monkeypatch):
     drifts = [1.3, 1.3, 1.3, 1.3]
     _, pace = run(1200, [1.0], monkeypatch, drifts=drifts)

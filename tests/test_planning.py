@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.test_training import make_job
 
 from shortcut.costs import CLOSING, Costs, Work
-from shortcut.data.augment import growing_sizes
+from shortcut.data.augment import GRID, growing_sizes
 from shortcut.models import create_model
 from shortcut.models.work import multiply_adds
 from shortcut.planning import (
@@ -23,6 +23,7 @@ from shortcut.planning import (
     choose_level,
     fill_time,
     forecast,
+    largest_size,
     plan_epochs,
 )
 
@@ -169,3 +170,13 @@ def test_processes_together_choose_as_one_that_is_as_fast():
     for seconds in (60, 300, 900, 3600):
         shared = level_for(1e10, replace(alone, processes=4), seconds)
         assert shared == level_for(4e10, alone, seconds)
+
+
+@given(st.integers(8, 300), st.floats(0.5, 1), st.floats(1, 2), st.floats(0, 400))
+def test_the_largest_size_that_is_paid_for(size, less, more, seconds):
+    """In whole steps from the size that is there, so that a steady machine keeps it."""
+    bounds = less * size, more * size
+    found = largest_size(size, bounds, float, seconds)
+    assert (found - size) % GRID == 0 and bounds[0] <= found <= bounds[1]
+    assert found <= seconds or found - GRID < bounds[0]
+    assert found + GRID > min(seconds, bounds[1]) or found > seconds

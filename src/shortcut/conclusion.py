@@ -24,7 +24,6 @@ from shortcut.errors import DataError
 from shortcut.evaluation import (
     describing_features,
     evaluating,
-    label_positions,
     looking,
     measuring,
 )
@@ -66,9 +65,11 @@ def conclude(
         ModelError: if `best.safetensors` is gone or damaged.
     """
     best = load(folder / "best.safetensors", device=job.classifier.device)
-    best, pictures = replace(best, preprocess=job.val.preprocess), job.val
+    # It may have been concluded before.
+    best = replace(best, preprocess=job.val.preprocess, temperature=1.0, familiarity=None)
+    pictures = job.val
     if job.adaptable and facts.measured_on == "val":
-        best, pictures = yield from _suit(best, job)
+        best, pictures = yield from _suit(best, job, keeping)
     best, val, features = yield from _calibrate(best, pictures, job, facts.measured_on)
     yield _measured(facts.measured_on, val.scores)
     if facts.measured_on == "test":
@@ -99,37 +100,48 @@ Asked = tuple[Classifier, EvaluationLoader]
 """A classifier, and the val pictures as it is asked about them."""
 
 
-def _suit(best: Classifier, job: Job) -> Generator[Event, None, Asked]:
+def _suit(best: Classifier, job: Job, keeping: Keeping) -> Generator[Event, None, Asked]:
     """The classifier as it is to be asked.
 
-    Where a budget let the last pictures be smaller or larger than it had planned, another size may
-    suit it better than the one that goes with the plan (arXiv:1906.06423): val decides between two.
+    Where a budget let its pictures be smaller or larger than those that go with the size it was to
+    be asked in, another may suit it better (arXiv:1906.06423): val decides between the two.
     """
-    usual, last = job.val, job.train.sizes[-1]
+    usual, epoch = job.val, job.best
     view = usual.preprocess
-    planned = round(view.image_size * job.recipe.augment.final_scale)
-    size = round(view.image_size * last / planned / GRID) * GRID
-    if last == planned or size == view.image_size:
+    fitting = round(view.image_size * job.recipe.augment.final_scale)
+    if epoch is None or epoch.image_size == fitting:
+        return best, usual
+    size = round(view.image_size * epoch.image_size / fitting / GRID) * GRID
+    if size == view.image_size:
         return best, usual
     other = replace(view, image_size=size, resize=round(view.resize * size / view.image_size))
-    losses = [(yield from measuring(best, usual, EXACT)).loss]
-    adapted, batches = yield from _asked_at(best, other, job)
-    losses.append((yield from measuring(adapted, batches, EXACT)).loss)
-    if losses[0] <= losses[1]:
+    adapted, batches = yield from _asked_at(best, other, job, keeping)
+    if batches.samples != usual.samples:  # some are gone by now, and others are no comparison
+        return best, usual
+    loss = (yield from measuring(adapted, batches, EXACT)).loss
+    if loss >= epoch.val_loss:
         return best, usual
     yield Notice(
-        f"asked at {size} px, not at {view.image_size}: the last pictures were {last} px and not "
-        f"the {planned} that were planned (val loss {losses[1]:.3f}, not {losses[0]:.3f})"
+        f"asked at {size} px, not at {view.image_size}: it learned from {epoch.image_size} px in "
+        f"the end, and {view.image_size} go with {fitting} (val loss {loss:.3f}, not "
+        f"{epoch.val_loss:.3f})"
     )
     return adapted, batches
 
 
-def _asked_at(best: Classifier, view: Preprocess, job: Job) -> Generator[Event, None, Asked]:
-    """From the files, as it will be: what is in memory has the size that was planned."""
+def _asked_at(
+    best: Classifier, view: Preprocess, job: Job, keeping: Keeping
+) -> Generator[Event, None, Asked]:
+    """From the files, as it will be: what is in memory was resized for another size."""
     read = yield from read_pictures(
-        job.val.samples, view.resize, threads=os.cpu_count() or 1, max_pixels=best.max_pixels
+        job.val.samples,
+        view.resize,
+        threads=os.cpu_count() or 1,
+        keeping=keeping,
+        max_pixels=best.max_pixels,
     )
-    labels = label_positions(read.samples, best.classes)
+    names = {name: place for place, name in enumerate(best.classes)}
+    labels = [names[sample.label] for sample in read.samples]
     batches = replace(
         job.val, pictures=read.pictures, labels=labels, samples=read.samples, preprocess=view
     )
@@ -141,7 +153,6 @@ def _calibrate(
 ) -> Generator[Event, None, tuple[Classifier, Evaluation, Features]]:
     """The classifier with scores that fit the pictures that chose it, what it answers there, and
     features of some of them."""
-    best = replace(best, temperature=1.0, familiarity=None)  # it may have been concluded before
     kept = set(_drawn(len(pictures.labels), job))
     answers, truths, features = yield from looking(best, pictures, kept)
     temperature = fit_temperature(answers, truths)
@@ -162,7 +173,8 @@ def _calibrate(
 def _familiarise(
     best: Classifier, job: Job, others: Features
 ) -> Generator[Event, None, Familiarity | None]:
-    """What makes it tell pictures that are unlike those of the training, as evaluation sees them.
+    """What makes it tell pictures that are unlike those of the training, as evaluation sees them;
+    where it is asked in another size than planned, nearly so: those in memory are resized again.
 
     Args:
         others: features of pictures that took no part in the training.

@@ -79,8 +79,7 @@ class Job:
     lr_scale: float = 1.0
     """Halved when numbers went wrong."""
     adaptable: bool = False
-    """A budget chose the size in which it is asked: that may change where the last pictures have
-    another size than was planned."""
+    """A budget chose the size in which it is asked: that may become another, where pictures did."""
     pieces: int = 1
     """A batch goes through the network in so many pieces: more where memory ran out."""
 
@@ -92,6 +91,8 @@ class Job:
     def plan(self, sizes: Sequence[int]) -> None:
         """Train as many epochs as `sizes` has image sizes, in pixels: between two epochs, or the
         same number of them between two steps."""
+        if tuple(sizes) == tuple(self.train.sizes) and len(sizes) == self.recipe.train.epochs:
+            return  # what was made ahead stays good
         length = self.recipe.train.model_copy(update={"epochs": len(sizes)})
         self.recipe = self.recipe.model_copy(update={"train": length})
         self.classifier.recipe = self.recipe

@@ -5,7 +5,6 @@ import math
 
 from shortcut.budget import Budget, clock
 from shortcut.costs import Work, measure_costs
-from shortcut.data.augment import GRID
 from shortcut.errors import RecipeError
 from shortcut.events import EpochEnd, Notice, Step
 from shortcut.job import Job
@@ -23,7 +22,8 @@ LONG = 0.05
 GLANCES = (1 / 2, 3 / 4)
 """Shares of its steps after which its pictures may become others."""
 LEAST = 3 / 4
-"""Share of their size that they keep: norms have to get used to another."""
+"""Share of its size that it keeps at least, and that of which it is at most: norms have to get used
+to another."""
 TELLING = 0.05
 """Share of the epochs up to which more or fewer of them are no news."""
 LOOKING = 0.01
@@ -66,6 +66,8 @@ class Pace:
         """At the clock, last."""
         self.share = 0.0
         """Of the epoch under way that was trained then."""
+        self.usual = self.final
+        """Size of the last epoch before any glance."""
 
     def describe(self) -> Notice:
         """The plan in one line."""
@@ -81,7 +83,8 @@ class Pace:
         """After an epoch: believe what it took, and plan the rest anew; says so where that makes
         more epochs, or fewer."""
         done, before = epoch.epoch, len(self.job.train.sizes)
-        now = self._look(self.work.rest(epoch.image_size, self.costs, self.share), before - done)
+        share = self.share if done == before else 0.0  # it may have gone back to an earlier epoch
+        now = self._look(self.work.rest(epoch.image_size, self.costs, share), before - done)
         self.share = 0.0
         due = done in (1, before) or now - self.planned >= LOOKING * self.budget.seconds
         if not due or (after := self._length(done, before)) == done:
@@ -95,14 +98,18 @@ class Pace:
         share, size = step.step / step.steps, self.job.train.sizes[-1]
         if not is_glance(step) or self.work.epoch(size, self.costs) < LONG * self.budget.seconds:
             return
-        before = self.share if self.share < share else 0.0  # it went back and begins anew
-        whole, rest = (self.work.rest(size, self.costs, part) for part in (before, share))
+        if not 0.0 < self.share < share:  # the first glance; or it went back and begins anew
+            self.share, self.usual = 0.0, size
+        whole, rest = (self.work.rest(size, self.costs, part) for part in (self.share, share))
         self._look(whole - rest, 0)
         self.share = share
-        bounds = max(self.start, math.ceil(LEAST * size / GRID) * GRID), self.largest
-        fitting = largest_size(share, bounds, self.work, self.costs, self._for_epochs())
-        if fitting != size:
-            self.job.plan([*self.job.train.sizes[:-1], fitting])
+        bounds = max(self.start, LEAST * self.usual), min(self.largest, self.usual / LEAST)
+
+        def price(size: int) -> float:
+            return self.work.rest(size, self.costs, share)
+
+        fitting = largest_size(size, bounds, price, self._for_epochs())
+        self.job.plan([*self.job.train.sizes[:-1], fitting])
 
     def left(self) -> float:
         """Seconds from now to the last file, as planned."""

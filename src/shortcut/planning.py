@@ -6,7 +6,7 @@ only where pixels do not suffice, epochs.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -178,16 +178,11 @@ def fill_time(
 
 
 def largest_size(
-    done: float, bounds: tuple[int, int], work: Work, costs: Costs, seconds: float
+    size: int, bounds: tuple[float, float], price: Callable[[int], float], seconds: float
 ) -> int:
-    """The largest pictures, in pixels, with which an epoch of which the share `done` is trained
-    ends in `seconds`; the smallest, where none do.
-
-    Args:
-        bounds: the smallest size and the largest.
-    """
-    smallest, largest = bounds
-    sizes = range(smallest, largest + 1, GRID)
-    return max(
-        (size for size in sizes if work.rest(size, costs, done) <= seconds), default=smallest
-    )
+    """The largest pictures, in pixels, that cost at most `seconds`: whole steps of the grid from
+    `size`, within `bounds`; the smallest of these, where none do."""
+    least, most = bounds
+    fewer, more = int((size - least) // GRID), int((most - size) // GRID)
+    sizes = [size + steps * GRID for steps in range(-fewer, more + 1)]
+    return max((one for one in sizes if price(one) <= seconds), default=sizes[0])

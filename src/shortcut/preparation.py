@@ -76,7 +76,9 @@ def prepare(
 
     model = yield from _make_network(recipe, len(classes), stem, world, cache)
     if recipe.model.first_filters == "patches" and recipe.model.weights == "none":
+        yield Progress("finding first filters", 0, 0)
         _start_from_patches(model.conv1, train.pictures, recipe, preprocess.std)
+        yield Progress("finding first filters", 1, 1)
     choice = yield from _choose_precision(model, recipe, world, choice)
     choice.precision.prepare(model)
     facts = recipe.model.name, stem, classes, preprocess, recipe

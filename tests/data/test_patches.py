@@ -1,4 +1,4 @@
-"""First filters out of patches: what they answer is independent, and the same wherever it is
+"""First filters out of patches: what they answer is uncorrelated, and the same wherever it is
 computed."""
 
 import numpy as np
@@ -20,7 +20,7 @@ def landscape(side: int, seed: int) -> Pixels:
 
 
 @pytest.mark.parametrize(("kernel", "count"), [(7, 32), (3, 16)])
-def test_answers_to_the_patches_themselves_are_independent(kernel: int, count: int) -> None:
+def test_answers_to_the_patches_themselves_are_uncorrelated(kernel: int, count: int) -> None:
     """And their variances fall: with norms that follow it is a whitening."""
     pictures = [landscape(56, seed) for seed in range(40)]
     filters = torch.from_numpy(principal_filters(pictures, count, kernel, IMAGENET_STD))

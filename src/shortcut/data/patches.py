@@ -12,8 +12,8 @@ from shortcut.data.preprocess import Pixels
 def principal_filters(
     pictures: Iterable[Pixels], count: int, kernel: int, std: tuple[float, float, float]
 ) -> NDArray[np.float32]:
-    """Filters that answer independently of each other to patches of `pictures`: their principal
-    components, those of largest variance first, then the negatives of the same. Norms that follow
+    """Filters whose answers to patches of `pictures` are uncorrelated: their principal components,
+    those of largest variance first, then the negatives of the same. Norms that follow
     make the variances equal, and both together are a whitening (Coates and Ng, "Learning feature
     representations with k-means", 2012; as a network's first layer arXiv:2404.00498, section 3.2).
 
