@@ -5,7 +5,8 @@ from collections.abc import Callable, Generator
 import pytest
 
 from shortcut import keeping
-from shortcut.events import Event
+from shortcut.events import EpochEnd, Event, Notice, Step
+from shortcut.job import Job
 from shortcut.runs import Outcome
 
 
@@ -26,6 +27,27 @@ def stop_at(story: Generator[Event, None, Outcome], place: Callable[[Event], boo
             story.close()
             return
     raise AssertionError("the story came to its end")
+
+
+class CalmPace:
+    """A pace that has no clock and plans nothing."""
+
+    def __init__(self, job: Job, *_: object) -> None:
+        self.job = job
+
+    def describe(self) -> Notice:
+        return Notice("plan: as asked")
+
+    verdict = describe
+
+    def adjust(self, _: EpochEnd) -> None:
+        return None
+
+    def glance(self, _: Step) -> None:
+        return None
+
+    def left(self) -> float:
+        return 0.0
 
 
 def save_always(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.recipes import write_tiny_recipe
-from tests.stories import drain
+from tests.stories import CalmPace, drain
 
 from shortcut import conclusion, course
 from shortcut.budget import Budget
@@ -26,28 +26,22 @@ from shortcut.runs import Outcome, resuming, training
 PLANNED, SMALL = Preprocess(16, 18), Preprocess(8, 9)
 
 
-def pace_of(sizes: list[int], *, adaptable: bool) -> type:
-    """A pace whose epochs had these sizes in the end."""
+def pace_of(size: int, *, adaptable: bool) -> type[CalmPace]:
+    """A pace whose pictures had this size in all three epochs."""
 
-    class Pace:
-        def __init__(self, job: Job, *_: object) -> None:
-            job.plan(sizes)
+    class Sized(CalmPace):
+        def __init__(self, job: Job, *given: object) -> None:
+            super().__init__(job, *given)
+            job.plan([size] * 3)
             job.adaptable = adaptable
 
-        def describe(self) -> Notice:
-            return Notice("plan: as asked")
+    return Sized
 
-        verdict = describe
 
-        def adjust(self, _: object) -> None:
-            return None
-
-        glance = adjust
-
-        def left(self) -> float:
-            return 0.0
-
-    return Pace
+@pytest.fixture
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget chose the size, and its pictures became smaller than those that go with it."""
+    monkeypatch.setattr(course, "Pace", pace_of(8, adaptable=True))
 
 
 def trained(photos: Path, folder: Path) -> tuple[list[str], Outcome]:
@@ -71,10 +65,10 @@ def val_says(loss: float, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
+@pytest.mark.usefixtures("smaller")
 def test_smaller_last_pictures_may_suit_a_smaller_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     asked = val_says(-1.0, monkeypatch)
     told, outcome = trained(tiny_photos, tmp_path)
     assert asked == [8] and len(told) == 1
@@ -86,11 +80,11 @@ def test_smaller_last_pictures_may_suit_a_smaller_size(
     assert read_recipe(outcome.folder / "recipe.yaml").data.image_size == 16  # as asked
 
 
+@pytest.mark.usefixtures("smaller")
 def test_figures_are_those_of_the_size_it_is_asked_in(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read from the files, as `evaluate` will."""
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     val_says(-1.0, monkeypatch)
     _, outcome = trained(tiny_photos, tmp_path)
     lines = (outcome.folder / "split.csv").read_text("utf-8").splitlines()
@@ -103,12 +97,12 @@ def test_figures_are_those_of_the_size_it_is_asked_in(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "adaptable", "loss", "expected"),
-    [([8, 8, 8], True, math.inf, [8]), ([8, 8, 8], False, -1.0, []), ([16] * 3, True, -1.0, [])],
+    ("size", "adaptable", "loss", "expected"),
+    [(8, True, math.inf, [8]), (8, False, -1.0, []), (16, True, -1.0, [])],
     ids=["val says no", "the size was named", "pictures go with it"],
 )
 def test_the_planned_size_stays(
-    sizes: list[int],
+    size: int,
     adaptable: bool,
     loss: float,
     expected: list[int],
@@ -116,16 +110,16 @@ def test_the_planned_size_stays(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(course, "Pace", pace_of(sizes, adaptable=adaptable))
+    monkeypatch.setattr(course, "Pace", pace_of(size, adaptable=adaptable))
     asked = val_says(loss, monkeypatch)
     told, outcome = trained(tiny_photos, tmp_path)
     assert told == [] and asked == expected and outcome.classifier.preprocess == PLANNED
 
 
+@pytest.mark.usefixtures("smaller")
 def test_where_val_pictures_are_gone_by_then_nothing_is_compared(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     asked, read = val_says(-1.0, monkeypatch), conclusion.read_pictures
 
     def gone(samples: Sequence[Sample], *given: Any, **named: Any) -> Any:
@@ -138,11 +132,11 @@ def test_where_val_pictures_are_gone_by_then_nothing_is_compared(
     assert told == [] and asked == [] and outcome.classifier.preprocess == PLANNED
 
 
+@pytest.mark.usefixtures("smaller")
 def test_the_size_does_not_depend_on_whether_scores_were_calibrated(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Measured again, a run has a temperature already; val must say what it said before."""
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     found: list[float] = []
     measuring = conclusion.measuring
 
@@ -158,11 +152,11 @@ def test_the_size_does_not_depend_on_whether_scores_were_calibrated(
     assert again.classifier.preprocess == first.classifier.preprocess
 
 
+@pytest.mark.usefixtures("smaller")
 def test_a_run_that_is_gone_on_with_comes_to_the_same_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no clock, but its state says that a budget chose the size."""
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     val_says(-1.0, monkeypatch)
     _, first = trained(tiny_photos, tmp_path)
     _, again = drain(resuming(first.folder))
@@ -172,11 +166,11 @@ def test_a_run_that_is_gone_on_with_comes_to_the_same_size(
     assert other.classifier.preprocess == PLANNED
 
 
+@pytest.mark.usefixtures("smaller")
 def test_pictures_that_measure_every_epoch_choose_no_size(
     tiny_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are the test pictures."""
-    monkeypatch.setattr(course, "Pace", pace_of([8, 8, 8], adaptable=True))
     asked = val_says(-1.0, monkeypatch)
     (tmp_path / "parts").mkdir()
     for part in ("train", "test"):

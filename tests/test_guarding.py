@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.recipes import write_tiny_recipe
-from tests.stories import drain, save_always, stop_at
+from tests.stories import CalmPace, drain, save_always, stop_at
 
 from shortcut import checkpoint, course, keeping, step
 from shortcut.budget import Budget
@@ -21,7 +21,6 @@ from shortcut.checkpoint import load_state
 from shortcut.classifier import Classifier
 from shortcut.errors import DataError, InterruptedRunError, NumbersError, ResourceError
 from shortcut.events import EpochEnd, Event, Notice, Progress, Saved, Step
-from shortcut.job import Job
 from shortcut.proof import differences
 from shortcut.recipe import read_recipe
 from shortcut.runlog import Lines
@@ -74,22 +73,8 @@ def test_closed_at_any_event_it_ends_with_the_same_bits(
         assert list(differences(tmp_path / "whole", cut)) == [], events[place]
 
 
-class Hurried:
-    """A pace that lets the last pictures be smaller wherever it may."""
-
-    def __init__(self, job: Job, *_: object) -> None:
-        self.job = job
-
-    def describe(self) -> Notice:
-        return Notice("plan: as asked")
-
-    verdict = describe
-
-    def adjust(self, _: EpochEnd) -> None:
-        return None
-
-    def left(self) -> float:
-        return 0.0
+class Hurried(CalmPace):
+    """Lets the last pictures be smaller wherever it may."""
 
     def glance(self, step: Step) -> None:
         self.job.plan([*self.job.train.sizes[:-1], 16 - 2 * step.step])

@@ -16,17 +16,11 @@ from shortcut.data.cache import Keeping, read_pictures
 from shortcut.data.folders import printable
 from shortcut.data.ledger import count_look, describe_looks
 from shortcut.data.loaders import Chosen, EvaluationLoader
-from shortcut.data.preprocess import Preprocess
 from shortcut.data.samples import Sample
 from shortcut.data.sources import default_cache
 from shortcut.disk import write_whole
 from shortcut.errors import DataError
-from shortcut.evaluation import (
-    describing_features,
-    evaluating,
-    looking,
-    measuring,
-)
+from shortcut.evaluation import describing_features, evaluating, looking, measuring
 from shortcut.events import Event, Measured, Notice, Saved
 from shortcut.familiarity import ENOUGH, FLAGGED, MOST_KNOWN, Familiarity, Features, fit
 from shortcut.job import Job
@@ -96,12 +90,10 @@ def conclude(
     return Outcome(folder, best, val.scores, test.scores if test else None, facts.measured_on)
 
 
-Asked = tuple[Classifier, EvaluationLoader]
-"""A classifier, and the val pictures as it is asked about them."""
-
-
-def _suit(best: Classifier, job: Job, keeping: Keeping) -> Generator[Event, None, Asked]:
-    """The classifier as it is to be asked.
+def _suit(
+    best: Classifier, job: Job, keeping: Keeping
+) -> Generator[Event, None, tuple[Classifier, EvaluationLoader]]:
+    """The classifier as it is to be asked, and the val pictures for that.
 
     Where a budget let its pictures be smaller or larger than those that go with the size it was to
     be asked in, another may suit it better (arXiv:1906.06423): val decides between the two.
@@ -109,43 +101,31 @@ def _suit(best: Classifier, job: Job, keeping: Keeping) -> Generator[Event, None
     usual, epoch = job.val, job.best
     view = usual.preprocess
     fitting = round(view.image_size * job.recipe.augment.final_scale)
-    if epoch is None or epoch.image_size == fitting:
-        return best, usual
-    size = round(view.image_size * epoch.image_size / fitting / GRID) * GRID
-    if size == view.image_size:
+    learnt = epoch.image_size if epoch else fitting
+    size = round(view.image_size * learnt / fitting / GRID) * GRID
+    if epoch is None or learnt == fitting or size == view.image_size:
         return best, usual
     other = replace(view, image_size=size, resize=round(view.resize * size / view.image_size))
-    adapted, batches = yield from _asked_at(best, other, job, keeping)
-    if batches.samples != usual.samples:  # some are gone by now, and others are no comparison
-        return best, usual
-    loss = (yield from measuring(adapted, batches, EXACT)).loss
-    if loss >= epoch.val_loss:
-        return best, usual
-    yield Notice(
-        f"asked at {size} px, not at {view.image_size}: it learned from {epoch.image_size} px in "
-        f"the end, and {view.image_size} go with {fitting} (val loss {loss:.3f}, not "
-        f"{epoch.val_loss:.3f})"
-    )
-    return adapted, batches
-
-
-def _asked_at(
-    best: Classifier, view: Preprocess, job: Job, keeping: Keeping
-) -> Generator[Event, None, Asked]:
-    """From the files, as it will be: what is in memory was resized for another size."""
+    # From the files, as it will be: what is in memory was resized for another size.
     read = yield from read_pictures(
-        job.val.samples,
-        view.resize,
+        usual.samples,
+        other.resize,
         threads=os.cpu_count() or 1,
         keeping=keeping,
         max_pixels=best.max_pixels,
     )
-    names = {name: place for place, name in enumerate(best.classes)}
-    labels = [names[sample.label] for sample in read.samples]
-    batches = replace(
-        job.val, pictures=read.pictures, labels=labels, samples=read.samples, preprocess=view
+    if read.samples != usual.samples:  # some are gone by now, and others are no comparison
+        return best, usual
+    batches = replace(usual, pictures=read.pictures, preprocess=other)
+    adapted = replace(best, preprocess=other)
+    loss = (yield from measuring(adapted, batches, EXACT)).loss
+    if loss >= epoch.val_loss:
+        return best, usual
+    yield Notice(
+        f"asked at {size} px, not at {view.image_size}: it learned from {learnt} px in the end, "
+        f"and {view.image_size} go with {fitting} (val loss {loss:.3f}, not {epoch.val_loss:.3f})"
     )
-    return replace(best, preprocess=view), batches
+    return adapted, batches
 
 
 def _calibrate(

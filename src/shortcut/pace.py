@@ -22,8 +22,8 @@ LONG = 0.05
 GLANCES = (1 / 2, 3 / 4)
 """Shares of its steps after which its pictures may become others."""
 LEAST = 3 / 4
-"""Share of its size that it keeps at least, and that of which it is at most: norms have to get used
-to another."""
+"""They become smaller by this factor at most, or larger by its inverse: norms have to get used to
+another size."""
 TELLING = 0.05
 """Share of the epochs up to which more or fewer of them are no news."""
 LOOKING = 0.01
